@@ -1,0 +1,16 @@
+import type { RedisPoolErrorCode } from './errors.js';
+
+/** Everything that can go wrong in an engine, counted. */
+export class Counters {
+  commands = 0;
+  resends = 0;
+  /** Error replies of the server, which pass through to the caller. */
+  errorReplies = 0;
+  lostConnections = 0;
+  lateReplies = 0;
+  readonly errors = new Map<RedisPoolErrorCode, number>();
+
+  countError(code: RedisPoolErrorCode): void {
+    this.errors.set(code, (this.errors.get(code) ?? 0) + 1);
+  }
+}

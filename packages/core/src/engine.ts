@@ -1,0 +1,363 @@
+import { EventEmitter } from 'node:events';
+import type { Affinity } from './affinity.js';
+import type { PoolCommand } from './command.js';
+import { CommandDirectory } from './command-directory.js';
+import { CommandQueue } from './command-queue.js';
+import type { Connection } from './connection.js';
+import { Counters } from './counters.js';
+import { DeadlineSweep } from './deadline-sweep.js';
+import type { DialError } from './dial.js';
+import { RedisPoolError, type RedisPoolErrorCode } from './errors.js';
+import { Lane, type LaneHost, type LaneLoss } from './lane.js';
+import { type DialerHost, LaneDialer } from './lane-dialer.js';
+import type { LaneLink } from './lane-link.js';
+import { LatencyHistogram } from './latency-histogram.js';
+import { describeEndpoint, type ResolvedOptions } from './resolved-options.js';
+import { isReadOnly } from './routing.js';
+import { withoutArguments } from './sanitize-error.js';
+import { ScriptRegistry } from './script-registry.js';
+
+/**
+ * - `connecting`: no connection yet.
+ * - `ready`: at least one lane is up.
+ * - `degraded`: every lane is down after one was up; commands wait for their deadline.
+ * - `draining`: the last handle is closing; running work finishes, new work is refused.
+ * - `closed`
+ */
+export type PoolStatus = 'connecting' | 'ready' | 'degraded' | 'draining' | 'closed';
+
+/** Owns the connections of one pool name in this process. */
+export class Engine implements LaneHost, DialerHost {
+  readonly options: ResolvedOptions;
+  readonly counters = new Counters();
+  readonly latency = new LatencyHistogram();
+  readonly scripts: ScriptRegistry;
+  readonly directory: CommandDirectory;
+  readonly lanes: readonly Lane[];
+  readonly events = new EventEmitter<
+    Record<'ready' | 'degraded' | 'restored' | 'close' | 'dialFailed', []>
+  >();
+  readonly #waiting = new CommandQueue();
+  readonly #waitingSweep = new DeadlineSweep(this.#waiting, (command) => this.#expireWaiting(command));
+  readonly #dialer: LaneDialer;
+  #status: PoolStatus = 'connecting';
+  #pendingCommands = 0;
+  #pendingBytes = 0;
+  #onIdle: () => void = () => {};
+
+  constructor(options: ResolvedOptions) {
+    this.options = options;
+    this.lanes = Array.from({ length: options.lanes }, (_, index) => new Lane(index, this));
+    this.#dialer = new LaneDialer(options, this);
+    this.scripts = new ScriptRegistry(options.scripts);
+    this.directory = new CommandDirectory((command) => this.submit(command, undefined));
+    this.events.setMaxListeners(0);
+  }
+
+  get status(): PoolStatus {
+    return this.#status;
+  }
+
+  /** Accepted and not yet answered or dropped. */
+  get pendingCommands(): number {
+    return this.#pendingCommands;
+  }
+
+  get pendingBytes(): number {
+    return this.#pendingBytes;
+  }
+
+  get waitingCommands(): number {
+    return this.#waiting.length;
+  }
+
+  get dialer(): LaneDialer {
+    return this.#dialer;
+  }
+
+  /** Starts to connect, unless it did already; a pool opens nothing before its first use. */
+  start(): void {
+    this.#dialer.start();
+  }
+
+  /** Takes a plain command, whose promise or listener is in place. It is settled by its deadline (law 3). */
+  submit(command: PoolCommand, affinity: Affinity | undefined): void {
+    const refusal = this.#refusal(1, command.bytes);
+    if (refusal === undefined) this.#accept(command, affinity);
+    else command.fail(refusal);
+  }
+
+  /** Takes commands that leave in one piece, or are refused together. */
+  submitBatch(commands: readonly PoolCommand[], affinity: Affinity | undefined): void {
+    const refusal = this.#refusal(commands.length, sumOfBytes(commands));
+    for (const command of commands) {
+      if (refusal === undefined) this.#accept(command, affinity);
+      else command.fail(refusal);
+    }
+  }
+
+  // ---- what lanes tell ----
+
+  answered(command: PoolCommand): void {
+    this.#release(command);
+  }
+
+  refused(command: PoolCommand, error: Error): void {
+    if (!command.settled && command.retryAfter(error)) {
+      // The server did not run it (NOSCRIPT): it goes again, in another form, within the same deadline.
+      this.#route(command);
+      return;
+    }
+    this.counters.errorReplies += 1;
+    command.fail(withoutArguments(Object.assign(error, { command: { name: command.name } })));
+    this.#release(command);
+  }
+
+  expired(command: PoolCommand, lane: Lane, now: number): void {
+    const elapsedMs = Math.round(now - command.startedAt);
+    const message =
+      `${this.#label}: no reply to ${command.profile.name.toUpperCase()} after ${elapsedMs} ms ` +
+      `(commandTimeoutMs ${this.options.commandTimeoutMs}; ${lane.inFlight} in flight on lane ${lane.index})`;
+    // Even what still lies in the buffer of the socket goes out later.
+    command.fail(this.#error('RP_ERR_COMMAND_TIMEOUT', message, { maybeExecuted: true }));
+  }
+
+  laneLost(lane: Lane, commands: readonly PoolCommand[], loss: LaneLoss): void {
+    this.counters.lostConnections += 1;
+    const again = commands.filter((command) => this.#survives(command, loss));
+    this.#waiting.prepend(again);
+    const oldest = this.#waiting.head;
+    if (oldest !== undefined) this.#waitingSweep.arm(oldest.deadline);
+    this.#reportLoss(lane, loss);
+    this.#pump();
+    if (this.#status !== 'closed') this.#dialer.start();
+  }
+
+  // ---- what the dialer tells ----
+
+  nextLaneDown(): Lane | undefined {
+    return this.lanes.find((lane) => !lane.isUp);
+  }
+
+  connected(lane: Lane, connection: Connection, link: LaneLink): void {
+    lane.attach(connection, link);
+    const before = this.#status;
+    const fields = { pool: this.options.name, lane: lane.index, link: link.kind };
+    this.options.logger.info(fields, `${this.#label} is connected to ${describeEndpoint(this.options)}`);
+    if (before === 'connecting' || before === 'degraded') {
+      this.#status = 'ready';
+      this.events.emit(before === 'connecting' ? 'ready' : 'restored');
+    }
+    this.#pump();
+  }
+
+  dialFailed(error: DialError, attempt: number, retryInMs: number): void {
+    this.counters.countError(error.code);
+    // One line when it starts; how it goes on is in stats().
+    if (attempt === 1) {
+      const fields = { pool: this.options.name, code: error.code, retryInMs };
+      this.options.logger.warn(fields, error.message);
+    }
+    this.events.emit('dialFailed');
+  }
+
+  // ---- end ----
+
+  /** Refuses new work and resolves when nothing is pending any more, at the latest after `limitMs`. */
+  async drain(limitMs: number): Promise<void> {
+    this.#status = 'draining';
+    if (this.#pendingCommands === 0) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, limitMs);
+      this.#onIdle = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  /** Closes the connections, with QUIT for at most `quitLimitMs` each, and fails what still waits. */
+  async shut(quitLimitMs: number, error?: unknown): Promise<void> {
+    this.#status = 'closed';
+    const dialerStopped = this.#dialer.stop();
+    const connections = this.lanes.flatMap((lane) => lane.connection ?? []);
+    if (quitLimitMs <= 0) for (const connection of connections) connection.destroy();
+    else await Promise.all(connections.map((connection) => connection.quit(quitLimitMs)));
+    this.#failWaiting(error);
+    await dialerStopped;
+    this.events.emit('close');
+    this.events.removeAllListeners();
+  }
+
+  error(
+    code: RedisPoolErrorCode,
+    reason: string,
+    details: { cause?: unknown; maybeExecuted?: boolean } = {},
+  ) {
+    return this.#error(code, `${this.#label} ${reason}`, details);
+  }
+
+  get #label(): string {
+    return `Redis pool "${this.options.name}"`;
+  }
+
+  #accept(command: PoolCommand, affinity: Affinity | undefined): void {
+    this.#pendingCommands += 1;
+    this.#pendingBytes += command.bytes;
+    this.counters.commands += 1;
+    if (command.startedAt === 0) command.startedAt = performance.now();
+    command.deadline = command.startedAt + this.options.commandTimeoutMs;
+    command.resendsLeft = this.options.retryReads;
+    if (affinity !== undefined) {
+      command.affinity = affinity;
+      affinity.unanswered += 1;
+    }
+    this.#route(command);
+  }
+
+  #refusal(commands: number, bytes: number): RedisPoolError | undefined {
+    if (this.#status === 'draining' || this.#status === 'closed') return this.#refusalAtEnd();
+    const { maxPending } = this.options;
+    const tooMany = this.#pendingCommands + commands > maxPending.commands;
+    // A command that is larger than the bound by itself may pass when nothing else is pending.
+    const tooLarge = this.#pendingBytes + bytes > maxPending.bytes && this.#pendingCommands > 0;
+    if (!tooMany && !tooLarge) return undefined;
+    const what = tooMany ? `commands ${maxPending.commands}` : `bytes ${maxPending.bytes}`;
+    const state = `${this.#pendingCommands} commands, ${this.#pendingBytes} bytes pending`;
+    return this.error(
+      'RP_ERR_QUEUE_FULL',
+      `takes no more commands: maxPending.${what} is reached (${state})`,
+      {
+        maybeExecuted: false,
+      },
+    );
+  }
+
+  #refusalAtEnd(): RedisPoolError {
+    const closed = this.#status === 'closed';
+    const reason = closed ? 'is closed' : 'is closing and takes no new commands';
+    return this.error(closed ? 'RP_ERR_CLOSED' : 'RP_ERR_CLOSING', reason, { maybeExecuted: false });
+  }
+
+  #route(command: PoolCommand): void {
+    const lane = this.#pick(command.affinity);
+    if (lane !== undefined) {
+      lane.send(command);
+      return;
+    }
+    this.#waiting.push(command);
+    this.#waitingSweep.arm(command.deadline);
+    this.#dialer.start();
+  }
+
+  #pick(affinity: Affinity | undefined): Lane | undefined {
+    // Nobody overtakes what waits already.
+    if (this.#waiting.length > 0) return undefined;
+    if (affinity === undefined) return this.#leastBusy();
+    if (affinity.unanswered <= 1 || !affinity.lane?.isUp) affinity.lane = this.#leastBusy();
+    return affinity.lane;
+  }
+
+  #leastBusy(): Lane | undefined {
+    let best: Lane | undefined;
+    for (const lane of this.lanes) {
+      if (lane.isUp && (best === undefined || lane.inFlight < best.inFlight)) best = lane;
+    }
+    return best;
+  }
+
+  /** Sends what waited, as long as a lane is up. */
+  #pump(): void {
+    if (this.#waiting.length === 0 || !this.lanes.some((lane) => lane.isUp)) return;
+    this.#waitingSweep.disarm();
+    for (const command of this.#waiting.takeAll()) {
+      if (command.settled) this.#release(command);
+      else this.#route(command);
+    }
+  }
+
+  #survives(command: PoolCommand, loss: LaneLoss): boolean {
+    if (command.settled) {
+      this.#release(command);
+      return false;
+    }
+    const wasSent = (one: PoolCommand) => one.writeNumber !== 0 && one.writeNumber <= loss.lastWriteNumber;
+    const mayGo = this.#status !== 'closed' && this.#mayGoAgain(command, wasSent);
+    if (!mayGo) {
+      this.#failLost(command, wasSent(command.batch?.decisive ?? command), loss);
+      return false;
+    }
+    command.writeNumber = 0;
+    return true;
+  }
+
+  /** Law 2: what was put on the wire is not put there again, but for reads that stand alone. */
+  #mayGoAgain(command: PoolCommand, wasSent: (one: PoolCommand) => boolean): boolean {
+    if (command.batch !== undefined) return !wasSent(command.batch.first);
+    if (!wasSent(command)) return true;
+    if (command.resendsLeft === 0 || !isReadOnly(command.profile, command.args)) return false;
+    command.resendsLeft -= 1;
+    this.counters.resends += 1;
+    return true;
+  }
+
+  #failLost(command: PoolCommand, maybeExecuted: boolean, loss: LaneLoss): void {
+    const name = command.profile.name.toUpperCase();
+    const { cause } = loss;
+    command.fail(
+      this.#status === 'closed'
+        ? this.error('RP_ERR_CLOSED', `was closed before ${name} was answered`, { cause, maybeExecuted })
+        : this.error('RP_ERR_CONNECTION_LOST', `lost its connection before ${name} was answered`, {
+            cause,
+            maybeExecuted,
+          }),
+    );
+    this.#release(command);
+  }
+
+  #expireWaiting(command: PoolCommand): void {
+    const { commandTimeoutMs } = this.options;
+    const reason = `has no connection to ${describeEndpoint(this.options)}; ${command.profile.name.toUpperCase()} waited ${commandTimeoutMs} ms (commandTimeoutMs)`;
+    command.fail(
+      this.error('RP_ERR_UNAVAILABLE', reason, { cause: this.#dialer.lastError, maybeExecuted: false }),
+    );
+    while (this.#waiting.head?.settled) this.#release(this.#waiting.shift() as PoolCommand);
+  }
+
+  #failWaiting(error: unknown): void {
+    this.#waitingSweep.disarm();
+    for (const command of this.#waiting.takeAll()) {
+      const reason = `was closed before ${command.profile.name.toUpperCase()} was sent`;
+      command.fail(error ?? this.error('RP_ERR_CLOSED', reason, { maybeExecuted: false }));
+      this.#release(command);
+    }
+  }
+
+  #release(command: PoolCommand): void {
+    this.#pendingCommands -= 1;
+    this.#pendingBytes -= command.bytes;
+    if (command.affinity !== undefined) command.affinity.unanswered -= 1;
+    if (this.#pendingCommands === 0) this.#onIdle();
+  }
+
+  #reportLoss(lane: Lane, loss: LaneLoss): void {
+    if (this.#status !== 'ready') return;
+    const fields = { pool: this.options.name, lane: lane.index, cause: loss.cause?.message };
+    this.options.logger.warn(
+      fields,
+      `${this.#label} lost its connection to ${describeEndpoint(this.options)}`,
+    );
+    if (this.lanes.some((other) => other.isUp)) return;
+    this.#status = 'degraded';
+    this.events.emit('degraded');
+  }
+
+  #error(code: RedisPoolErrorCode, message: string, details: { cause?: unknown; maybeExecuted?: boolean }) {
+    this.counters.countError(code);
+    return new RedisPoolError(code, message, details);
+  }
+}
+
+function sumOfBytes(commands: readonly PoolCommand[]): number {
+  return commands.reduce((sum, command) => sum + command.bytes, 0);
+}

@@ -1,0 +1,148 @@
+import { inspect } from 'node:util';
+import { RedisClient } from './client.js';
+import { type DrainReport, drainAndClose } from './close.js';
+import type { PoolCommands } from './command-types.js';
+import type { Engine, PoolStatus } from './engine.js';
+import { RedisPoolError } from './errors.js';
+import type { RedisPoolOptions, ScriptDefinition } from './options.js';
+import { parseOptions } from './parse-options.js';
+import { type ReadyOptions, waitUntilReady } from './readiness.js';
+import { joinEngine, joinRunningEngine, leaveEngine } from './registry.js';
+import { RequestRedis, type ScopeOptions } from './request-redis.js';
+import { type PoolStats, takeStats } from './stats.js';
+
+/** Changes of a pool's state: first connection, every lane down, a lane up again, closed. */
+export type PoolEvent = 'ready' | 'degraded' | 'restored' | 'close';
+
+// Every command of ioredis that may run on a shared connection.
+export interface RedisPool extends PoolCommands {}
+
+/**
+ * What an application holds: a light handle on the one engine of its name in this process.
+ *
+ * Ordinary commands share one connection. Nothing is opened before the first command or `ready()`. Made by
+ * {@link createRedisPool} and {@link getRedisPool}.
+ */
+export class RedisPool extends RedisClient {
+  #closing: Promise<DrainReport> | undefined;
+
+  /** @internal */
+  constructor(engine: Engine) {
+    super(engine);
+  }
+
+  /** Name of the pool in this process, and prefix of its connections in CLIENT LIST. */
+  get name(): string {
+    return this.engine.options.name;
+  }
+
+  /** State of the engine; `closed` also when only this handle is. */
+  get status(): PoolStatus {
+    return this.#closing === undefined ? this.engine.status : 'closed';
+  }
+
+  /**
+   * Resolves when a connection is up; at once when one is. Idempotent.
+   *
+   * @throws RedisPoolError `RP_ERR_AUTH` or `RP_ERR_CONNECT` at once for a refused password or certificate,
+   * `RP_ERR_CONNECT` or `RP_ERR_CONNECT_TIMEOUT` at the limit with the last failure as cause, `RP_ERR_CLOSING`,
+   * `RP_ERR_CLOSED`; the reason of `signal`. The pool goes on connecting whatever this rejects with.
+   */
+  ready(options: ReadyOptions = {}): Promise<void> {
+    const refusal = this.refusal();
+    return refusal === undefined ? waitUntilReady(this.engine, options) : Promise.reject(refusal);
+  }
+
+  /** A view of the pool for one caller, such as a request; see {@link RequestRedis}. */
+  scope(options: ScopeOptions = {}): RequestRedis {
+    return new RequestRedis(this.engine, () => this.refusal(), options);
+  }
+
+  /**
+   * Makes a Lua script a command of this pool and its pipelines, on every connection, present and future.
+   *
+   * @throws RedisPoolError `RP_ERR_INVALID_OPTION` when the name is taken by a command or a method.
+   */
+  defineCommand(name: string, definition: ScriptDefinition): void {
+    if (name in RedisPool.prototype) {
+      throw new RedisPoolError('RP_ERR_INVALID_OPTION', `The name "${name}" is a method of the pool already`);
+    }
+    this.engine.scripts.define(name, definition);
+  }
+
+  /** A fresh snapshot; costs microseconds. */
+  stats(): PoolStats {
+    return takeStats(this.engine);
+  }
+
+  on(event: PoolEvent, listener: () => void): this {
+    this.engine.events.on(event, listener);
+    return this;
+  }
+
+  off(event: PoolEvent, listener: () => void): this {
+    this.engine.events.off(event, listener);
+    return this;
+  }
+
+  /**
+   * Closes this handle. The last one drains the engine: no new work, what runs finishes, then the connections
+   * close, all within `timeoutMs`. Idempotent; never rejects.
+   */
+  close(options: { readonly timeoutMs?: number | undefined } = {}): Promise<DrainReport> {
+    this.#closing ??= this.#leave(options.timeoutMs ?? this.engine.options.closeTimeoutMs);
+    return this.#closing;
+  }
+
+  /** Closes this handle at once; the last one cuts what runs, which rejects with `error` or `RP_ERR_CLOSED`. */
+  destroy(error?: Error): void {
+    if (this.#closing !== undefined && this.engine.status === 'closed') return;
+    const isLast = this.#closing !== undefined || leaveEngine(this.engine);
+    this.detach();
+    this.#closing ??= Promise.resolve({
+      durationMs: 0,
+      drained: false,
+      cutCommands: this.engine.pendingCommands,
+    });
+    if (isLast) void this.engine.shut(0, error);
+  }
+
+  [inspect.custom](): string {
+    return `RedisPool { name: '${this.name}', status: '${this.status}' }`;
+  }
+
+  protected override refusal(): Error | undefined {
+    if (this.#closing === undefined) return undefined;
+    return this.engine.error('RP_ERR_CLOSED', 'was closed through this handle', { maybeExecuted: false });
+  }
+
+  #leave(timeoutMs: number): Promise<DrainReport> {
+    this.detach();
+    if (leaveEngine(this.engine)) return drainAndClose(this.engine, timeoutMs);
+    return Promise.resolve({ durationMs: 0, drained: true, cutCommands: 0 });
+  }
+}
+
+/**
+ * Joins the pool of that name in this process, or starts it.
+ *
+ * @throws RedisPoolError `RP_ERR_INVALID_OPTION`, `RP_ERR_POOL_CONFLICT`; both synchronously.
+ * @example
+ * ```ts
+ * const pool = createRedisPool({ url: 'redis://127.0.0.1:6379' });
+ * await pool.set('greeting', 'hello');
+ * await pool.close();
+ * ```
+ */
+export function createRedisPool(options?: string | RedisPoolOptions): RedisPool {
+  return new RedisPool(joinEngine(parseOptions(options)));
+}
+
+/**
+ * Another handle on a running pool; it has to be closed like any other.
+ *
+ * @throws RedisPoolError `RP_ERR_UNKNOWN_POOL`
+ */
+export function getRedisPool(name = 'default'): RedisPool {
+  return new RedisPool(joinRunningEngine(name));
+}

@@ -1,0 +1,64 @@
+import type { Engine } from './engine.js';
+import type { RedisPoolError } from './errors.js';
+import { describeEndpoint } from './resolved-options.js';
+
+/** How long and how to wait for a pool to be ready. */
+export interface ReadyOptions {
+  /** Limit of the wait, ms, from 1. @default connectTimeoutMs */
+  readonly timeoutMs?: number | undefined;
+  /** Ends the wait with its reason; the pool goes on connecting. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Resolves when a lane is up; rejects on a fatal failure, at the limit, on abort and on close. */
+export function waitUntilReady(engine: Engine, options: ReadyOptions): Promise<void> {
+  const { signal, timeoutMs = engine.options.connectTimeoutMs } = options;
+  if (signal?.aborted) return Promise.reject(signal.reason);
+  const before = outcome(engine);
+  if (before !== 'open') return before;
+  engine.start();
+  return new Promise((resolve, reject) => {
+    const end = (settle: () => void): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', onAbort);
+      for (const event of EVENTS) engine.events.off(event, onChange);
+      settle();
+    };
+    const onChange = (): void => {
+      const now = outcome(engine);
+      if (now !== 'open') end(() => now.then(resolve, reject));
+    };
+    const onAbort = (): void => end(() => reject(signal?.reason));
+    const timer = setTimeout(() => end(() => reject(timeoutError(engine, timeoutMs))), timeoutMs);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    for (const event of EVENTS) engine.events.on(event, onChange);
+  });
+}
+
+const EVENTS = ['ready', 'restored', 'dialFailed', 'close'] as const;
+
+function outcome(engine: Engine): Promise<void> | 'open' {
+  switch (engine.status) {
+    case 'ready':
+      return Promise.resolve();
+    case 'draining':
+      return Promise.reject(engine.error('RP_ERR_CLOSING', 'is closing'));
+    case 'closed':
+      return Promise.reject(engine.error('RP_ERR_CLOSED', 'is closed'));
+    default: {
+      // A wrong password or certificate: waiting longer changes nothing.
+      const { lastError } = engine.dialer;
+      return lastError?.fatal ? Promise.reject(lastError) : 'open';
+    }
+  }
+}
+
+function timeoutError(engine: Engine, timeoutMs: number): RedisPoolError {
+  const { lastError, attempts } = engine.dialer;
+  const reason = `was not ready within ${timeoutMs} ms: no connection to ${describeEndpoint(engine.options)} in ${attempts} attempts${lastError === undefined ? '' : `; last failure: ${lastError.message}`}`;
+  const timedOut = lastError === undefined || lastError.code === 'RP_ERR_CONNECT_TIMEOUT';
+  return engine.error(timedOut ? 'RP_ERR_CONNECT_TIMEOUT' : 'RP_ERR_CONNECT', reason, {
+    ...(lastError === undefined ? {} : { cause: lastError }),
+    maybeExecuted: false,
+  });
+}

@@ -1,0 +1,85 @@
+import type { Engine, PoolStatus } from './engine.js';
+import type { RedisPoolErrorCode } from './errors.js';
+import type { LatencySnapshot } from './latency-histogram.js';
+
+/** One lane at one moment. */
+export interface LaneStats {
+  readonly up: boolean;
+  /** How commands reach the wire; see docs/transport.md. `none` while the lane is down. */
+  readonly link: 'direct' | 'public' | 'none';
+  /** Sent and unanswered commands. */
+  readonly inFlight: number;
+  /** Bytes that wait for the socket to take them. */
+  readonly unsentBytes: number;
+  /** Age of the oldest unanswered command, ms. */
+  readonly oldestMs: number;
+  /** Commands sent, over all connections of this lane. */
+  readonly commands: number;
+  /** Writes to the socket, over all connections of this lane. */
+  readonly flushes: number;
+  readonly commandsPerFlush: number;
+  /** Connections this lane has had. */
+  readonly connections: number;
+}
+
+/** A fresh snapshot of a pool. Counters start with the engine and never go back. */
+export interface PoolStats {
+  readonly name: string;
+  readonly status: PoolStatus;
+  readonly lanes: readonly LaneStats[];
+  readonly connections: { readonly open: number; readonly max: number };
+  /** Accepted and unanswered commands, those waiting for a connection included. */
+  readonly pending: { readonly commands: number; readonly bytes: number };
+  /** Of the pending ones, those that wait for a connection. */
+  readonly waitingForConnection: number;
+  readonly commands: number;
+  /** Reads that were sent again after a lost connection. */
+  readonly resends: number;
+  /** Error replies of the server, which went to their callers. */
+  readonly errorReplies: number;
+  readonly lostConnections: number;
+  readonly connectAttempts: number;
+  /** Failed attempts in a row, 0 while connected. */
+  readonly connectFailures: number;
+  /** Errors of the pool, by code; codes that never occurred are missing. */
+  readonly errors: Readonly<Partial<Record<RedisPoolErrorCode, number>>>;
+  /** From the call to the reply, over all lanes. */
+  readonly latency: LatencySnapshot;
+}
+
+export function takeStats(engine: Engine): PoolStats {
+  const { counters, dialer, options } = engine;
+  const now = performance.now();
+  return {
+    name: options.name,
+    status: engine.status,
+    lanes: engine.lanes.map((lane) => laneStats(lane, now)),
+    connections: { open: engine.lanes.filter((lane) => lane.isUp).length, max: options.maxConnections },
+    pending: { commands: engine.pendingCommands, bytes: engine.pendingBytes },
+    waitingForConnection: engine.waitingCommands,
+    commands: counters.commands,
+    resends: counters.resends,
+    errorReplies: counters.errorReplies,
+    lostConnections: counters.lostConnections,
+    connectAttempts: dialer.attempts,
+    connectFailures: dialer.failures,
+    errors: Object.fromEntries(counters.errors),
+    latency: engine.latency.snapshot(),
+  };
+}
+
+function laneStats(lane: Engine['lanes'][number], now: number): LaneStats {
+  const { commands, connections } = lane.counters;
+  const flushes = lane.counters.flushes + (lane.connection?.coalescer.flushes ?? 0);
+  return {
+    up: lane.isUp,
+    link: lane.linkKind,
+    inFlight: lane.inFlight,
+    unsentBytes: lane.connection?.coalescer.pending ?? 0,
+    oldestMs: lane.oldestAgeMs(now),
+    commands,
+    flushes,
+    commandsPerFlush: flushes === 0 ? 0 : commands / flushes,
+    connections,
+  };
+}

@@ -1,0 +1,14 @@
+import { afterEach, beforeEach } from 'vitest';
+import { leakCheck } from './leak-check.js';
+import type { RedisServer } from './redis-server.js';
+
+/**
+ * Puts a leak check around every test of the file or `describe` block that it is called in; see `leakCheck()`.
+ * Call it before any other `beforeEach` and `afterEach`: it then starts first, and ends after all of their
+ * cleaning up. The servers must be running when the first test begins (`beforeAll`).
+ */
+export function useLeakCheck(servers: () => readonly RedisServer[] = () => []): void {
+  const check = leakCheck({ servers });
+  beforeEach(() => check.before());
+  afterEach(() => check.after());
+}
