@@ -15,21 +15,27 @@ type Batch = readonly (readonly [command: string, ...args: unknown[]])[];
 /** What the pool and a scope have in common: commands over the lanes, chains and scan streams. */
 export abstract class RedisClient extends CommandFacade {
   protected readonly keyPrefix: string | undefined;
-  protected readonly engine: Engine;
+  readonly #engine: Engine;
   readonly #affinity: Affinity | undefined;
-  readonly #unfollow: () => void;
 
   protected constructor(engine: Engine) {
     super();
-    this.engine = engine;
+    this.#engine = engine;
     this.keyPrefix = engine.options.redis.keyPrefix || undefined;
     this.#affinity = engine.options.lanes > 1 ? new Affinity() : undefined;
-    this.#unfollow = engine.scripts.follow((name, script) => this.addScript(name, script));
-    for (const property of ['keyPrefix', 'engine'] as const) hide(this, property);
+    engine.scripts.each((name, script) => this.addScript(name, script));
   }
 
-  /** Why no command may start now, if so. */
-  protected abstract refusal(): Error | undefined;
+  /** Behind a getter: what is printed or serialised of this object shows nothing of the inside. */
+  protected get engine(): Engine {
+    return this.#engine;
+  }
+
+  /** What a command that may not start now is rejected with, if so. */
+  protected abstract refusal(): unknown;
+
+  /** Called with each command that goes to the engine. */
+  protected accepted(_command: PoolCommand): void {}
 
   /** Commands that leave in one write, in order; others may come between. See ioredis. */
   pipeline(commands?: Batch): RedisPipeline {
@@ -87,15 +93,14 @@ export abstract class RedisClient extends CommandFacade {
     return promise;
   }
 
-  /** Stops what this object holds on to. */
-  protected detach(): void {
-    this.#unfollow();
-  }
-
   #send(command: PoolCommand): void {
     const refusal = this.refusal();
-    if (refusal === undefined) this.engine.submit(command, this.#affinity);
-    else command.fail(refusal);
+    if (refusal !== undefined) {
+      command.fail(refusal);
+      return;
+    }
+    this.accepted(command);
+    this.engine.submit(command, this.#affinity);
   }
 
   #refuseStateful(command: PoolCommand, commandClass: CommandClass): void {
@@ -104,14 +109,15 @@ export abstract class RedisClient extends CommandFacade {
   }
 
   #learnThenSend(command: PoolCommand): void {
-    const known = this.engine.directory.get(command.profile.name);
-    if (known === 'plain') return this.#send(command);
+    if (this.engine.directory.get(command.profile.name) === 'plain') {
+      this.#send(command);
+      return;
+    }
     command.startedAt = performance.now();
     this.#learn([command]).then(
       () => this.#send(command),
       (error: unknown) => command.fail(error),
     );
-    return undefined;
   }
 
   /** Asks the server about unknown commands; rejects when one of them would block a lane. */
@@ -136,8 +142,12 @@ export abstract class RedisClient extends CommandFacade {
     };
     const send = (): void => {
       const refusal = this.refusal();
-      if (refusal === undefined) this.engine.submitBatch(commands, this.#affinity);
-      else failAll(refusal);
+      if (refusal !== undefined) {
+        failAll(refusal);
+        return;
+      }
+      for (const command of commands) this.accepted(command);
+      this.engine.submitBatch(commands, this.#affinity);
     };
     const unknown = commands.filter(({ profile }) => profile.class === 'unknown');
     if (unknown.every(({ profile }) => this.engine.directory.get(profile.name) === 'plain')) send();
@@ -147,10 +157,4 @@ export abstract class RedisClient extends CommandFacade {
   #scan(command: string, key: string | Buffer | undefined, options: ScanStreamOptions = {}): ScanStream {
     return new ScanStream({ objectMode: true, redis: this, command, key, ...options } as never);
   }
-}
-
-/** Keeps what is inside out of `util.inspect` and JSON. */
-function hide(target: object, property: string): void {
-  const value = Reflect.get(target, property);
-  Object.defineProperty(target, property, { value, enumerable: false, writable: false });
 }

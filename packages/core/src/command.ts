@@ -1,3 +1,4 @@
+import { list as knownCommands } from '@ioredis/commands';
 import { Command } from 'ioredis';
 import type { Affinity } from './affinity.js';
 import type { CommandProfile } from './routing.js';
@@ -231,7 +232,16 @@ function encode(name: string, args: readonly CommandArgument[]): string | Buffer
   return text;
 }
 
+/** Beginnings of the commands with few arguments, which is nearly all of them. */
+const HEADS = new Map(
+  knownCommands.map((name) => [name, [0, 1, 2, 3, 4].map((count) => buildHead(name, count))]),
+);
+
 function head(name: string, argumentCount: number): string {
+  return HEADS.get(name)?.[argumentCount] ?? buildHead(name, argumentCount);
+}
+
+function buildHead(name: string, argumentCount: number): string {
   return `*${argumentCount + 1}\r\n$${Buffer.byteLength(name)}\r\n${name}\r\n`;
 }
 

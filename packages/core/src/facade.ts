@@ -49,7 +49,11 @@ export abstract class CommandFacade {
         },
       };
       const value = holder[methodName];
-      Object.defineProperty(this.prototype, methodName, { value, configurable: true, writable: true });
+      Object.defineProperty(CommandFacade.prototype, methodName, {
+        value,
+        configurable: true,
+        writable: true,
+      });
     };
     for (const name of [...knownCommands, 'sentinel']) {
       const profile = profileOf(name);

@@ -1,6 +1,7 @@
 /** The known name that a misspelt one most likely means, or `undefined` when none is near enough to suggest. */
 export function nearestName(given: string, known: readonly string[]): string | undefined {
-  const limit = Math.max(2, Math.floor(given.length / 3));
+  // Fewer edits than letters, or every short word would be near.
+  const limit = Math.min(given.length - 1, Math.max(2, Math.floor(given.length / 3)));
   let nearest: string | undefined;
   let least = limit + 1;
   for (const name of known) {

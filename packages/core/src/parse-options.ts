@@ -20,13 +20,6 @@ import type {
   TransportOptions,
 } from './resolved-options.js';
 
-export {
-  describeEndpoint,
-  differingOptions,
-  type ResolvedOptions,
-  toIoredisOptions,
-} from './resolved-options.js';
-
 const DEFAULTS = {
   name: 'default',
   credentials: undefined,

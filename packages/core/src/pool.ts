@@ -24,11 +24,13 @@ export interface RedisPool extends PoolCommands {}
  * {@link createRedisPool} and {@link getRedisPool}.
  */
 export class RedisPool extends RedisClient {
+  readonly #unfollow: () => void;
   #closing: Promise<DrainReport> | undefined;
 
   /** @internal */
   constructor(engine: Engine) {
     super(engine);
+    this.#unfollow = engine.scripts.follow((name, script) => this.addScript(name, script));
   }
 
   /** Name of the pool in this process, and prefix of its connections in CLIENT LIST. */
@@ -98,7 +100,7 @@ export class RedisPool extends RedisClient {
   destroy(error?: Error): void {
     if (this.#closing !== undefined && this.engine.status === 'closed') return;
     const isLast = this.#closing !== undefined || leaveEngine(this.engine);
-    this.detach();
+    this.#unfollow();
     this.#closing ??= Promise.resolve({
       durationMs: 0,
       drained: false,
@@ -117,7 +119,7 @@ export class RedisPool extends RedisClient {
   }
 
   #leave(timeoutMs: number): Promise<DrainReport> {
-    this.detach();
+    this.#unfollow();
     if (leaveEngine(this.engine)) return drainAndClose(this.engine, timeoutMs);
     return Promise.resolve({ durationMs: 0, drained: true, cutCommands: 0 });
   }

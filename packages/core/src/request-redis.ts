@@ -1,9 +1,20 @@
+import { inspect } from 'node:util';
 import { RedisClient } from './client.js';
+import type { PoolCommand } from './command.js';
 import type { PoolCommands } from './command-types.js';
 import type { Engine } from './engine.js';
+import { RedisPoolError } from './errors.js';
+import { ScopeLimit } from './scope-limit.js';
 
 /** What binds a scope to its caller. */
 export interface ScopeOptions {
+  /**
+   * Ends the scope: running commands reject with its reason (those already sent are left to finish at the server),
+   * later ones too.
+   */
+  readonly signal?: AbortSignal | undefined;
+  /** Time of the whole scope from now on, ms, from 1. @default none; each command has its own commandTimeoutMs */
+  readonly timeoutMs?: number | undefined;
   /** Name of the caller, for reports: a route, a job. */
   readonly label?: string | undefined;
 }
@@ -11,19 +22,44 @@ export interface ScopeOptions {
 // Every command of ioredis that may run on a shared connection.
 export interface RequestRedis extends PoolCommands {}
 
-/** The view of the pool that one request has, as `req.redis`. Its commands keep their order. */
+/**
+ * The view of the pool that one caller has, such as a request: `req.redis`. The same commands as the pool; they
+ * reach the server in the order of the calls and end with the scope's signal and deadline.
+ */
 export class RequestRedis extends RedisClient {
-  readonly label: string | undefined;
-  readonly #refusal: () => Error | undefined;
+  readonly label: string;
+  readonly #poolRefusal: () => unknown;
+  readonly #limit: ScopeLimit | undefined;
 
   /** @internal */
-  constructor(engine: Engine, refusal: () => Error | undefined, options: ScopeOptions) {
+  constructor(
+    engine: Engine,
+    poolRefusal: () => unknown,
+    { signal, timeoutMs, label = 'a scope' }: ScopeOptions,
+  ) {
+    if (timeoutMs !== undefined && !(timeoutMs > 0 && timeoutMs <= 2_147_483_647)) {
+      const rule = 'a number of ms from 1 to 2147483647';
+      throw new RedisPoolError(
+        'RP_ERR_INVALID_OPTION',
+        `Option "timeoutMs" must be ${rule}, received ${timeoutMs}`,
+      );
+    }
     super(engine);
-    this.#refusal = refusal;
-    this.label = options.label;
+    this.label = label;
+    this.#poolRefusal = poolRefusal;
+    const limited = signal !== undefined || timeoutMs !== undefined;
+    this.#limit = limited ? new ScopeLimit(engine, label, signal, timeoutMs) : undefined;
   }
 
-  protected override refusal(): Error | undefined {
-    return this.#refusal();
+  [inspect.custom](): string {
+    return `RequestRedis { label: '${this.label}' }`;
+  }
+
+  protected override refusal(): unknown {
+    return this.#poolRefusal() ?? this.#limit?.refusal();
+  }
+
+  protected override accepted(command: PoolCommand): void {
+    this.#limit?.track(command);
   }
 }

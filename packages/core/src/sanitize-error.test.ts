@@ -67,11 +67,14 @@ describe('withoutArguments', () => {
     expect(everything(error)).not.toContain(SECRET);
   });
 
-  it.each([undefined, null, 'text', 5, {}, { command: 'ls -l' }])('returns %j as it is', (value) => {
-    const before = structuredClone(value);
-    expect(withoutArguments(value)).toBe(value);
-    expect(value).toEqual(before);
-  });
+  it.each([undefined, null, 'text', 5, {}, { command: 'ls -l' }, { command: { id: 1 } }])(
+    'returns %j as it is',
+    (value) => {
+      const before = structuredClone(value);
+      expect(withoutArguments(value)).toBe(value);
+      expect(value).toEqual(before);
+    },
+  );
 });
 
 describe('maskArguments', () => {

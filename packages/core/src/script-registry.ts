@@ -37,9 +37,8 @@ export class ScriptRegistry {
     for (const listener of this.#listeners) listener(name, script);
   }
 
-  /** Calls back for each script, now and whenever one is defined; returns how to stop that. */
+  /** Calls back for each script that is defined from now on; returns how to stop that. */
   follow(listener: Listener): () => void {
-    this.each(listener);
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }

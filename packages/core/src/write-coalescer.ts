@@ -3,8 +3,8 @@ import type { Socket } from 'node:net';
 /** Below this many unanswered commands a write goes out at once: waiting would only add latency. */
 const WRITE_THROUGH_BELOW = 4;
 /** A growing batch is cut here, and at twice that each time, so that the server starts while we still encode. */
-const FIRST_SPLIT = 512;
-const LAST_SPLIT = 4096;
+const FIRST_SPLIT = 2048;
+const LAST_SPLIT = 8192;
 /** Longer pieces are handed over as they are: joining them would copy them once more. */
 const JOIN_BELOW = 16_384;
 /** How much goes into one piece while the socket takes nothing. */

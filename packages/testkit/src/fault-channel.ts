@@ -5,10 +5,12 @@ import { type ChannelRule, FORWARD } from './fault-rules.js';
 const HELD_BYTES = 64 * 1024;
 const DELAYED_BYTES = 16 * 1024 * 1024;
 
-/** What a {@link FaultChannel} tells about the bytes that it handled. */
+/** What a {@link FaultChannel} tells its connection. */
 export interface ChannelObserver {
   onForwarded(bytes: number): void;
   onDropped(bytes: number): void;
+  /** The source broke off without an end, and all bytes before that are through. */
+  onAborted(): void;
 }
 
 type Item =
@@ -125,7 +127,7 @@ export class FaultChannel {
     if (item.kind === 'bytes') return this.#forwardBytes(item, target);
     this.#queue.shift();
     if (item.kind === 'end') target.end();
-    else target.resetAndDestroy();
+    else this.#observer.onAborted();
     return undefined;
   }
 

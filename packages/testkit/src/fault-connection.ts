@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { FaultChannel } from './fault-channel.js';
 import { type Direction, type FaultRules, FORWARD, NO_FAULTS } from './fault-rules.js';
+import { resetSocket } from './reset-socket.js';
 
 /** What a {@link FaultConnection} needs from its proxy. */
 export interface FaultConnectionOptions {
@@ -82,7 +83,7 @@ export class FaultConnection {
     this.#toServer.close();
     this.#toClient?.close();
     this.#server?.destroy();
-    this.#client.resetAndDestroy();
+    resetSocket(this.#client);
   }
 
   #connect(): void {
@@ -99,6 +100,7 @@ export class FaultConnection {
     return new FaultChannel(source, {
       onForwarded: (bytes) => this.#options.onForwarded(direction, bytes),
       onDropped: (bytes) => this.#onDropped(bytes),
+      onAborted: () => (direction === 'toServer' ? this.#server?.destroy() : resetSocket(this.#client)),
     });
   }
 

@@ -3,6 +3,7 @@ import { ClientProbe } from './leak-clients.js';
 import { EventProbe } from './leak-events.js';
 import type { LeakProbe } from './leak-probe.js';
 import { ResourceProbe } from './leak-resources.js';
+import { TimerProbe } from './leak-timers.js';
 import type { RedisServer } from './redis-server.js';
 
 const POLL_MS = 10;
@@ -29,11 +30,12 @@ export interface LeakCheck {
  * unhandled rejection, uncaught exception, process warning or `[ioredis]` line on `console.error` meanwhile.
  *
  * Between `before()` and `after()` its listeners keep Node from exiting on an unhandled rejection; `after()`
- * reports it instead. Not for tests that run at the same time.
+ * reports it instead. Timers count from the first `leakCheck()` of the process on: it wraps `setTimeout` and
+ * its relatives for good. Not for tests that run at the same time.
  */
 export function leakCheck({ servers = () => [], timeoutMs = 2_000 }: LeakCheckOptions = {}): LeakCheck {
   // The connections first: asking for them opens control connections that must not count as leaks.
-  const goAway = [new ClientProbe(servers), new ResourceProbe()];
+  const goAway = [new ClientProbe(servers), new ResourceProbe(), new TimerProbe()];
   const probes = [...goAway, new EventProbe()];
   return {
     async before() {

@@ -1,8 +1,8 @@
 import type { LeakProbe } from './leak-probe.js';
 
-const WATCHED = /^(TCP|TLS|Pipe|UDP|Process|Timeout$|GetAddrInfo)/;
+const WATCHED = /^(TCP|TLS|Pipe|UDP|Process|GetAddrInfo)/;
 
-/** Finds sockets, listeners, pipes, child processes and timers that keep this process alive and did not before. */
+/** Finds sockets, listeners, pipes and child processes that keep this process alive and did not before. */
 export class ResourceProbe implements LeakProbe {
   #before = new Map<string, number>();
 

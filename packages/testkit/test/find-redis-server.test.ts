@@ -130,7 +130,7 @@ describe('ensureRedisServer', () => {
   test('where it may not install, the error has a command for each package manager', async () => {
     const ensure = ensureRedisServer({ log: () => {}, env: { PATH: folder } });
     await expect(ensure).rejects.toThrow(
-      /apt-get install redis-server[^]*dnf install redis[^]*apk add redis[^]*brew install redis/,
+      /apt-get install redis-server[\s\S]*dnf install redis[\s\S]*apk add redis[\s\S]*brew install redis/,
     );
   });
 });

@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
 import { createServer, type Socket } from 'node:net';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import timers from 'node:timers';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { leakCheck, type RedisServer, startRedis } from '../src/index.js';
 import { RawClient } from './raw-client.js';
@@ -44,6 +46,29 @@ describe('a clean test passes', () => {
       setTimeout(() => client.close(), 150);
     };
     expect(await messageOf(clean, 2_000)).toBe('');
+  });
+
+  test('that ends its timers, or lets them not keep the process alive', async () => {
+    const clean = async () => {
+      clearTimeout(setTimeout(() => {}, 60_000));
+      clearInterval(setInterval(() => {}, 60_000));
+      setTimeout(() => {}, 60_000).unref();
+      void sleep(60_000, undefined, { ref: false });
+      setTimeout(() => {}, 1);
+      await sleep(5);
+      expect(await promisify(setTimeout)(1, 'promisified')).toBe('promisified');
+    };
+    expect(await messageOf(clean)).toBe('');
+  });
+
+  test('in which a timer from before is made anew', async () => {
+    let timer = setTimeout(() => {}, 60_000);
+    const renew = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => {}, 60_000);
+    };
+    expect(await messageOf(renew)).toBe('');
+    clearTimeout(timer);
   });
 
   test('that stops, kills and restarts servers', async () => {
@@ -103,7 +128,7 @@ describe('a leak is found and named', () => {
     const message = await messageOf(() => server.freeze());
     server.thaw();
     await server.waitUntilReady();
-    expect(message).toMatch(/server on port \d+ does not tell its connections \(frozen\?\)/);
+    expect(message).toMatch(/- server on port \d+ was left frozen/);
   });
 
   test('a server that was not stopped', async () => {
@@ -130,18 +155,31 @@ describe('a leak is found and named', () => {
     expect(message).toMatch(/[12] more TCPSocketWrap than before/);
   });
 
-  test('a timer', async () => {
+  test.each([
+    ['setTimeout', () => setTimeout(() => {}, 61_000)],
+    ['setInterval', () => setInterval(() => {}, 61_000)],
+    ['setTimeout of node:timers', () => timers.setTimeout(() => {}, 61_000)],
+  ])('a timer: %s, with the place', async (_, leak) => {
     let timer: NodeJS.Timeout | undefined;
     const message = await messageOf(() => {
-      timer = setTimeout(() => {}, 60_000);
+      timer = leak();
     });
     clearTimeout(timer);
-    expect(message).toMatch(/1 more Timeout than before the test \(\d+, was \d+\)/);
+    expect(message).toMatch(
+      /^The test leaked:\n {2}- timer of 61000 ms, made at .*leak-check\.test\.ts:\d+:\d+\)?$/,
+    );
+  });
+
+  test('a sleep', async () => {
+    const waking = new AbortController();
+    const message = await messageOf(() => {
+      sleep(61_000, undefined, { signal: waking.signal }).catch(() => {});
+    });
+    waking.abort();
+    expect(message).toMatch(/- timer of 61000 ms, made at .*leak-check\.test\.ts/);
   });
 
   test('a child process', async () => {
-    const child = spawn(process.execPath, ['-e', 'setTimeout(() => {}, 60_000)'], { stdio: 'ignore' });
-    child.kill('SIGKILL');
     const message = await messageOf(() => {
       const leaked = spawn(process.execPath, ['-e', 'setTimeout(() => {}, 60_000)'], { stdio: 'ignore' });
       onTestFinished(() => void leaked.kill('SIGKILL'));

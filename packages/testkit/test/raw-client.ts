@@ -8,13 +8,17 @@ export class RawClient {
   /** What came from the other side last: its FIN, or the code of the error. */
   ending: 'none' | 'FIN' | string = 'none';
   isConnected = false;
+  receivedBytes = 0;
 
   constructor(port: number) {
     this.socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
     this.socket.on('connect', () => {
       this.isConnected = true;
     });
-    this.socket.on('data', (chunk: Buffer) => this.chunks.push(chunk.toString('latin1')));
+    this.socket.on('data', (chunk: Buffer) => {
+      this.receivedBytes += chunk.length;
+      this.chunks.push(chunk.toString('latin1'));
+    });
     this.socket.on('end', () => {
       this.ending = 'FIN';
     });
