@@ -1,19 +1,34 @@
-import { ScanStream, type ScanStreamOptions } from 'ioredis';
 import { Affinity } from './affinity.js';
 import { tell } from './callbacks.js';
 import type { PoolCommand } from './command.js';
 import type { RedisPipeline } from './command-types.js';
+import {
+  type DurableFunction,
+  type DurableOptions,
+  type DurableResult,
+  runDurably,
+} from './durable-writes.js';
 import type { Engine } from './engine.js';
 import { RedisPoolError } from './errors.js';
-import { CommandFacade } from './facade.js';
+import { currentHolder, Holder } from './holder.js';
+import { RedisLease } from './lease.js';
+import { checkAcquire, checkDurability, checkTransaction } from './lease-arguments.js';
+import type { AcquireOptions } from './leases.js';
 import { MultiChain, PipelineChain, type PipelineHost } from './pipeline.js';
 import { statefulCommandError } from './refusal.js';
 import { type CommandClass, classify } from './routing.js';
+import { ScanFacade } from './scan-facade.js';
+import { runTransaction, type TransactionFunction, type TransactionOptions } from './transaction.js';
 
 type Batch = readonly (readonly [command: string, ...args: unknown[]])[];
 
+/** What `multi()` of ioredis takes. `false` would send MULTI alone, which only an exclusive connection may. */
+interface ChainOptions {
+  readonly pipeline?: true;
+}
+
 /** What the pool and a scope have in common: commands over the lanes, chains and scan streams. */
-export abstract class RedisClient extends CommandFacade {
+export abstract class RedisClient extends ScanFacade {
   protected readonly keyPrefix: string | undefined;
   readonly #engine: Engine;
   readonly #affinity: Affinity | undefined;
@@ -34,8 +49,83 @@ export abstract class RedisClient extends CommandFacade {
   /** What a command that may not start now is rejected with, if so. */
   protected abstract refusal(): unknown;
 
-  /** Called with each command that goes to the engine. */
+  /** Called with each command that goes to a lane. */
   protected accepted(_command: PoolCommand): void {}
+
+  /** Runs what ends itself by a signal, within the limits of this object. */
+  protected limited<T>(action: (signal: AbortSignal | undefined) => Promise<T>): Promise<T> {
+    return action(undefined);
+  }
+
+  /** Who waits, where this object knows it better than the asynchronous context. */
+  protected holder(): Holder | undefined {
+    return currentHolder.getStore();
+  }
+
+  /**
+   * Runs `fn` with a connection of its own, and gives it back when `fn` is done, whatever it comes to.
+   *
+   * @throws RedisPoolError `RP_ERR_ACQUIRE_TIMEOUT`, `RP_ERR_QUEUE_FULL`, `RP_ERR_LEASE_DEADLOCK` (a lease inside a
+   * lease while no further one can come free), `RP_ERR_CLOSING`, `RP_ERR_CLOSED`; what `fn` throws.
+   * @example
+   * ```ts
+   * const job = await pool.lease((lease) => lease.blmove('jobs', 'running', 'LEFT', 'RIGHT', 0));
+   * ```
+   */
+  async lease<T>(fn: (lease: RedisLease) => Promise<T> | T, options: AcquireOptions = {}): Promise<T> {
+    const outer = this.holder();
+    const holder = new Holder(outer);
+    const lease = await this.#acquire(options, outer, holder);
+    try {
+      return await currentHolder.run(holder, async () => fn(lease));
+    } finally {
+      await lease.release();
+    }
+  }
+
+  /**
+   * A connection of one's own, to be given back with `release()` or by `await using`.
+   *
+   * @throws RedisPoolError as `lease()`.
+   */
+  acquire(options: AcquireOptions = {}): Promise<RedisLease> {
+    const holder = this.holder();
+    return this.#acquire(options, holder, holder ?? new Holder(undefined));
+  }
+
+  /**
+   * A transaction that reads before it writes: the keys are watched, `fn` reads through `read` and queues through
+   * `queue`, and when a key changed meanwhile everything is done again. Resolves with the replies of what was
+   * queued. `fn` may run several times.
+   *
+   * @throws RedisPoolError `RP_ERR_CONFLICT` when a key changed at every attempt (`retries`, default 20) or the
+   * deadline of one command passed; as `lease()`; what `fn` throws, with nothing written.
+   * @example
+   * ```ts
+   * await pool.transaction(['stock'], async (read, queue) => {
+   *   if (Number(await read.get('stock')) < 1) throw new Error('Sold out');
+   *   queue.decr('stock');
+   * });
+   * ```
+   */
+  transaction(
+    keys: readonly (string | Buffer)[],
+    fn: TransactionFunction,
+    options: TransactionOptions = {},
+  ): Promise<unknown[]> {
+    checkTransaction(keys, options);
+    return this.lease((lease) => runTransaction(this.#engine, lease, keys, fn, options.retries));
+  }
+
+  /**
+   * Writes, and waits on the same connection until replicas have them.
+   *
+   * @throws RedisPoolError as `lease()`; the first error reply of a write. Too few replicas is no error.
+   */
+  writeDurably(fn: DurableFunction, options: DurableOptions): Promise<DurableResult> {
+    checkDurability(options);
+    return this.lease((lease) => runDurably(lease, fn, options));
+  }
 
   /** Commands that leave in one write, in order; others may come between. See ioredis. */
   pipeline(commands?: Batch): RedisPipeline {
@@ -43,54 +133,52 @@ export abstract class RedisClient extends CommandFacade {
   }
 
   /** A MULTI/EXEC transaction in one write. For WATCH use `transaction()`. */
-  multi(commands?: Batch): RedisPipeline {
-    if (commands !== undefined && !Array.isArray(commands)) {
-      const rule = 'an array of commands; MULTI with pipeline: false holds a connection, use pool.lease()';
-      throw new RedisPoolError('RP_ERR_STATEFUL_COMMAND', `multi() takes ${rule}`, { maybeExecuted: false });
+  multi(commands?: Batch | ChainOptions, options?: ChainOptions): RedisPipeline {
+    const batch = Array.isArray(commands) ? (commands as Batch) : undefined;
+    const chosen = options ?? (batch === undefined ? (commands as ChainOptions | undefined) : undefined);
+    if (!(chosen?.pipeline ?? true)) {
+      const rule = 'multi() with pipeline: false holds a connection: use pool.lease()';
+      throw new RedisPoolError('RP_ERR_STATEFUL_COMMAND', rule, { maybeExecuted: false });
     }
-    return new MultiChain(this.#pipelineHost(), commands) as unknown as RedisPipeline;
-  }
-
-  scanStream(options?: ScanStreamOptions): ScanStream {
-    return this.#scan('scan', undefined, options);
-  }
-
-  scanBufferStream(options?: ScanStreamOptions): ScanStream {
-    return this.#scan('scanBuffer', undefined, options);
-  }
-
-  sscanStream(key: string | Buffer, options?: ScanStreamOptions): ScanStream {
-    return this.#scan('sscan', key, options);
-  }
-
-  sscanBufferStream(key: string | Buffer, options?: ScanStreamOptions): ScanStream {
-    return this.#scan('sscanBuffer', key, options);
-  }
-
-  hscanStream(key: string | Buffer, options?: ScanStreamOptions): ScanStream {
-    return this.#scan('hscan', key, options);
-  }
-
-  hscanBufferStream(key: string | Buffer, options?: ScanStreamOptions): ScanStream {
-    return this.#scan('hscanBuffer', key, options);
-  }
-
-  zscanStream(key: string | Buffer, options?: ScanStreamOptions): ScanStream {
-    return this.#scan('zscan', key, options);
-  }
-
-  zscanBufferStream(key: string | Buffer, options?: ScanStreamOptions): ScanStream {
-    return this.#scan('zscanBuffer', key, options);
+    return new MultiChain(this.#pipelineHost(), batch) as unknown as RedisPipeline;
   }
 
   protected override execute(command: PoolCommand): Promise<unknown> {
-    const commandClass = command.profile.class;
-    if (commandClass !== 'plain') this.#refuseStateful(command, classify(command.profile, command.args));
+    const commandClass = classify(command.profile, command.args);
+    if (commandClass !== 'plain' && !runsOnPool(commandClass))
+      throw statefulCommandError(command, commandClass);
     const promise = command.createPromise();
     if (command.callback !== undefined) tell(promise, command.callback);
-    if (commandClass === 'unknown') this.#learnThenSend(command);
-    else this.#send(command);
+    if (commandClass === 'plain') this.#send(command);
+    else if (commandClass === 'blocking') this.#block([command]);
+    else this.#learnThenSend(command);
     return promise;
+  }
+
+  async #acquire(options: AcquireOptions, asking: Holder | undefined, holder: Holder): Promise<RedisLease> {
+    checkAcquire(options);
+    const refusal = this.refusal();
+    if (refusal !== undefined) throw refusal;
+    const place = new Error('Acquired');
+    const { leases } = this.#engine;
+    const slot = await this.limited((limit) => {
+      const signal = either(options.signal, limit);
+      return leases.acquire({ ...options, signal }, asking);
+    });
+    leases.setOwner(slot, holder, place);
+    return new RedisLease(this.#engine, slot, holder, (action) => this.limited(action));
+  }
+
+  #block(commands: readonly PoolCommand[]): void {
+    const refusal = this.refusal();
+    if (refusal !== undefined) {
+      failAll(commands, refusal);
+      return;
+    }
+    const holder = this.holder();
+    this.limited((signal) => this.#engine.leases.runBlocking(commands, signal, holder)).catch(
+      (error: unknown) => failAll(commands, error),
+    );
   }
 
   #send(command: PoolCommand): void {
@@ -103,58 +191,74 @@ export abstract class RedisClient extends CommandFacade {
     this.engine.submit(command, this.#affinity);
   }
 
-  #refuseStateful(command: PoolCommand, commandClass: CommandClass): void {
-    if (commandClass !== 'plain' && commandClass !== 'unknown')
-      throw statefulCommandError(command, commandClass);
-  }
-
   #learnThenSend(command: PoolCommand): void {
-    if (this.engine.directory.get(command.profile.name) === 'plain') {
-      this.#send(command);
-      return;
-    }
     command.startedAt = performance.now();
     this.#learn([command]).then(
-      () => this.#send(command),
+      (blocks) => (blocks ? this.#block([command]) : this.#send(command)),
       (error: unknown) => command.fail(error),
     );
   }
 
-  /** Asks the server about unknown commands; rejects when one of them would block a lane. */
-  async #learn(commands: readonly PoolCommand[]): Promise<void> {
-    for (const command of commands) {
-      const learned = await this.engine.directory.ask(command.profile.name);
-      if (learned === 'blocking' && !command.inTransaction) throw statefulCommandError(command, learned);
-    }
+  /** Asks the server about unknown commands; resolves with whether one of them blocks. */
+  async #learn(commands: readonly PoolCommand[]): Promise<boolean> {
+    const classes = await Promise.all(
+      commands.map(({ profile }) => this.#engine.directory.ask(profile.name)),
+    );
+    return commands.some((command, index) => classes[index] === 'blocking' && !command.inTransaction);
   }
 
   #pipelineHost(): PipelineHost {
     return {
       keyPrefix: this.keyPrefix,
-      scripts: this.engine.scripts,
+      scripts: this.#engine.scripts,
+      mayQueue: runsOnPool,
       submitBatch: (commands) => this.#submitBatch(commands),
     };
   }
 
+  /** A chain is judged by its worst member. */
   #submitBatch(commands: readonly PoolCommand[]): void {
-    const failAll = (error: unknown): void => {
-      for (const command of commands) command.fail(error);
-    };
-    const send = (): void => {
-      const refusal = this.refusal();
-      if (refusal !== undefined) {
-        failAll(refusal);
-        return;
-      }
-      for (const command of commands) this.accepted(command);
-      this.engine.submitBatch(commands, this.#affinity);
-    };
+    if (
+      commands.some(
+        (command) => !command.inTransaction && classify(command.profile, command.args) === 'blocking',
+      )
+    ) {
+      this.#block(commands);
+      return;
+    }
+    const { directory } = this.#engine;
     const unknown = commands.filter(({ profile }) => profile.class === 'unknown');
-    if (unknown.every(({ profile }) => this.engine.directory.get(profile.name) === 'plain')) send();
-    else this.#learn(unknown).then(send, failAll);
+    if (unknown.every(({ profile }) => directory.get(profile.name) === 'plain')) {
+      this.#sendBatch(commands);
+      return;
+    }
+    this.#learn(unknown).then(
+      (blocks) => (blocks ? this.#block(commands) : this.#sendBatch(commands)),
+      (error: unknown) => failAll(commands, error),
+    );
   }
 
-  #scan(command: string, key: string | Buffer | undefined, options: ScanStreamOptions = {}): ScanStream {
-    return new ScanStream({ objectMode: true, redis: this, command, key, ...options } as never);
+  #sendBatch(commands: readonly PoolCommand[]): void {
+    const refusal = this.refusal();
+    if (refusal !== undefined) {
+      failAll(commands, refusal);
+      return;
+    }
+    for (const command of commands) this.accepted(command);
+    this.#engine.submitBatch(commands, this.#affinity);
   }
+}
+
+/** Blocking commands get a connection of their own; unknown ones are asked about first. */
+function runsOnPool(commandClass: CommandClass): boolean {
+  return commandClass === 'plain' || commandClass === 'blocking' || commandClass === 'unknown';
+}
+
+function failAll(commands: readonly PoolCommand[], error: unknown): void {
+  for (const command of commands) command.fail(error);
+}
+
+/** One signal for both. */
+function either(one: AbortSignal | undefined, other: AbortSignal | undefined): AbortSignal | undefined {
+  return one !== undefined && other !== undefined ? AbortSignal.any([one, other]) : (one ?? other);
 }

@@ -1,11 +1,15 @@
 import { createCommand, type PoolCommand } from './command.js';
-import { profileOf } from './routing.js';
+import { isRedisPoolError, RedisPoolError } from './errors.js';
+import { type CommandProfile, profileOf } from './routing.js';
 
 /** What the server says of a command that the routing table does not know. */
 export type LearnedClass = 'plain' | 'blocking';
 
 /** Names come from callers; more than this many of them are not worth remembering. */
 const MAX_LEARNED = 1_000;
+
+/** COMMAND INFO has no such flag, but may be asked twice. */
+const COMMAND_INFO: CommandProfile = { ...profileOf('command'), readOnly: true };
 
 /** Commands of modules and of newer servers: each name is asked of the server once, with COMMAND INFO. */
 export class CommandDirectory {
@@ -21,7 +25,10 @@ export class CommandDirectory {
     return this.#learned.get(name);
   }
 
-  /** Rejects as the question itself does: with a deadline, a lost connection, or at the end of the pool. */
+  /**
+   * Rejects where the question itself does: with a deadline, a lost connection, or at the end of the pool. The
+   * command that it is about was not sent.
+   */
   ask(name: string): Promise<LearnedClass> {
     const known = this.#learned.get(name);
     if (known !== undefined) return Promise.resolve(known);
@@ -31,20 +38,22 @@ export class CommandDirectory {
   }
 
   async #ask(name: string): Promise<LearnedClass> {
-    const command = createCommand('command', profileOf('command'), ['INFO', name], 'utf8', undefined);
+    const command = createCommand('command', COMMAND_INFO, ['INFO', name], 'utf8', undefined);
     const reply = command.createPromise();
     this.#submit(command);
-    const learned = classOf(await orNothing(reply));
+    const learned = classOf(await orNothing(reply, name));
     if (this.#learned.size < MAX_LEARNED) this.#learned.set(name, learned);
     return learned;
   }
 }
 
 /** A user who may not ask COMMAND INFO gets no answer; the server then judges the command itself. */
-function orNothing(reply: Promise<unknown>): Promise<unknown> {
+function orNothing(reply: Promise<unknown>, name: string): Promise<unknown> {
   return reply.catch((error: unknown) => {
     if (error instanceof Error && error.name === 'ReplyError') return [];
-    throw error;
+    if (!isRedisPoolError(error)) throw error;
+    const message = `${error.message}; it was to tell whether ${name.toUpperCase()} may share a connection`;
+    throw new RedisPoolError(error.code, message, { cause: error, maybeExecuted: false });
   });
 }
 

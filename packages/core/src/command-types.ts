@@ -1,5 +1,5 @@
 import type { RedisCommander } from 'ioredis';
-import type { REFUSED_ON_POOL } from './routing.js';
+import type { REFUSED_ON_LEASE, REFUSED_ON_POOL } from './routing.js';
 
 declare module 'ioredis/built/utils/RedisCommander.js' {
   // ioredis's own way to tell what a method returns by the kind of its object; a pipeline's methods return it.
@@ -18,6 +18,12 @@ export type RefusedOnPool = WithBuffer<(typeof REFUSED_ON_POOL)[number]>;
  * callbacks and `...Buffer` variants. Commands added to ioredis's `RedisCommander` interface are here too.
  */
 export type PoolCommands = Omit<RedisCommander<{ type: 'default' }>, RefusedOnPool | 'multi' | 'pipeline'>;
+
+/** Every command that may run on a connection of one's own: all but those that take the socket over. */
+export type LeaseCommands = Omit<
+  RedisCommander<{ type: 'default' }>,
+  WithBuffer<(typeof REFUSED_ON_LEASE)[number]> | 'multi' | 'pipeline' | 'exec'
+>;
 
 /** What one command of a pipeline came to: `[error]` or `[null, reply]`. */
 export type PipelineResult = [error: Error | null, result: unknown];

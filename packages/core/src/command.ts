@@ -63,6 +63,8 @@ export class PoolCommand {
   readonly bytes: number;
   promise: Promise<unknown> | undefined = undefined;
   settled = false;
+  /** Whether it settled with what the server answered, be that an error, and not for want of an answer. */
+  answered = false;
   /** When the caller called, on the clock of `performance.now()`. */
   startedAt = 0;
   deadline = 0;
@@ -144,6 +146,7 @@ export class PoolCommand {
   fulfil(reply: unknown, decoded: boolean): void {
     if (this.settled) return;
     this.settled = true;
+    this.answered = true;
     let value: unknown;
     try {
       value = this.convert(reply, decoded);
@@ -155,6 +158,20 @@ export class PoolCommand {
     this.onFulfilled(value);
   }
 
+  /** Settles with a value that was converted already. */
+  adopt(value: unknown): void {
+    if (this.settled) return;
+    this.settled = true;
+    this.onFulfilled(value);
+  }
+
+  /** Settles with the error that the server answered. */
+  refuse(error: Error): void {
+    if (!this.settled) this.answered = true;
+    this.fail(error);
+  }
+
+  /** Settles without an answer. */
   fail(error: unknown): void {
     if (this.settled) return;
     this.settled = true;
@@ -204,7 +221,7 @@ function prepareInPlace(name: string, args: unknown[]): number {
   for (let index = 0; index < args.length; index += 1) {
     const argument = args[index];
     if (typeof argument === 'string') bytes += argument.length + 8;
-    else if (typeof argument === 'number') {
+    else if (typeof argument === 'number' && Math.abs(argument) <= Number.MAX_SAFE_INTEGER) {
       const text = String(argument);
       args[index] = text;
       bytes += text.length + 8;
@@ -216,7 +233,36 @@ function prepareInPlace(name: string, args: unknown[]): number {
 
 function prepareLikeIoredis(name: string, args: unknown[], keyPrefix: string | undefined): CommandArgument[] {
   const options = keyPrefix === undefined ? {} : { keyPrefix };
-  return new Command(name, args as string[], options).args as CommandArgument[];
+  return new ArgumentPreparation(name, args, options).args;
+}
+
+interface Preparation {
+  readonly name: string;
+  args: CommandArgument[];
+  initPromise(): void;
+  stringifyArguments(): void;
+}
+
+const CommandWithPrivates = Command as unknown as new (
+  name: string,
+  args: unknown[],
+  options: object,
+) => Preparation;
+
+/**
+ * ioredis's own code for arguments, outside of the promise in which its constructor runs it: what a transformer
+ * or a `toString()` throws would be an unhandled rejection there, and the command would go on half prepared.
+ */
+class ArgumentPreparation extends CommandWithPrivates {
+  override initPromise(): void {
+    if (argumentTransformers === undefined) {
+      super.initPromise();
+      return;
+    }
+    const transformer = argumentTransformers[this.name];
+    if (transformer !== undefined) this.args = transformer(this.args) as CommandArgument[];
+    this.stringifyArguments();
+  }
 }
 
 function sizeOf(args: readonly CommandArgument[]): number {

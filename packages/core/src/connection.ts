@@ -42,7 +42,8 @@ export class Connection {
   /** Ends the connection at once; what is in flight on it is lost. */
   destroy(cause?: Error): void {
     this.#lastError ??= cause;
-    this.redis.disconnect();
+    // On a socket that closed already, ioredis's disconnect() leaves a timer behind for disconnectTimeout.
+    if (!this.socket.closed) this.redis.disconnect();
     this.socket.destroy();
   }
 

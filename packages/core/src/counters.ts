@@ -7,7 +7,10 @@ export class Counters {
   /** Error replies of the server, which pass through to the caller. */
   errorReplies = 0;
   lostConnections = 0;
-  lateReplies = 0;
+  /** Transactions that had to start again because a watched key changed. */
+  conflicts = 0;
+  /** Leases held for longer than `leaseReportMs`. */
+  longLeases = 0;
   readonly errors = new Map<RedisPoolErrorCode, number>();
 
   countError(code: RedisPoolErrorCode): void {

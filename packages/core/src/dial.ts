@@ -95,8 +95,10 @@ class Attempt {
   }
 
   discard(): void {
-    this.#redis?.disconnect();
-    this.#slot.socket?.destroy();
+    const { socket } = this.#slot;
+    // On a socket that closed already, ioredis's disconnect() leaves a timer behind for disconnectTimeout.
+    if (!socket?.closed) this.#redis?.disconnect();
+    socket?.destroy();
   }
 
   explain(error: unknown): DialError {

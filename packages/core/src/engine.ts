@@ -1,19 +1,24 @@
 import { EventEmitter } from 'node:events';
-import type { Affinity } from './affinity.js';
-import type { PoolCommand } from './command.js';
+import { Affinity } from './affinity.js';
+import { createCommand, type PoolCommand } from './command.js';
 import { CommandDirectory } from './command-directory.js';
 import { CommandQueue } from './command-queue.js';
 import type { Connection } from './connection.js';
+import { adviseOnConnections } from './connection-advice.js';
+import { ConnectionBudget } from './connection-budget.js';
 import { Counters } from './counters.js';
 import { DeadlineSweep } from './deadline-sweep.js';
+import { DedicatedClients } from './dedicated.js';
 import type { DialError } from './dial.js';
 import { RedisPoolError, type RedisPoolErrorCode } from './errors.js';
 import { Lane, type LaneHost, type LaneLoss } from './lane.js';
 import { type DialerHost, LaneDialer } from './lane-dialer.js';
 import type { LaneLink } from './lane-link.js';
 import { LatencyHistogram } from './latency-histogram.js';
+import { type LeaseHost, Leases } from './leases.js';
+import { silentLogger } from './logger.js';
 import { describeEndpoint, type ResolvedOptions } from './resolved-options.js';
-import { isReadOnly } from './routing.js';
+import { isReadOnly, profileOf } from './routing.js';
 import { withoutArguments } from './sanitize-error.js';
 import { ScriptRegistry } from './script-registry.js';
 
@@ -27,18 +32,23 @@ import { ScriptRegistry } from './script-registry.js';
 export type PoolStatus = 'connecting' | 'ready' | 'degraded' | 'draining' | 'closed';
 
 /** Owns the connections of one pool name in this process. */
-export class Engine implements LaneHost, DialerHost {
+export class Engine implements LaneHost, DialerHost, LeaseHost {
   readonly options: ResolvedOptions;
   readonly counters = new Counters();
   readonly latency = new LatencyHistogram();
   readonly scripts: ScriptRegistry;
   readonly directory: CommandDirectory;
   readonly lanes: readonly Lane[];
+  readonly budget: ConnectionBudget;
+  readonly leases: Leases;
+  readonly dedicated: DedicatedClients;
   readonly events = new EventEmitter<
     Record<'ready' | 'degraded' | 'restored' | 'close' | 'dialFailed', []>
   >();
   readonly #waiting = new CommandQueue();
-  readonly #waitingSweep = new DeadlineSweep(this.#waiting, (command) => this.#expireWaiting(command));
+  readonly #waitingSweep = new DeadlineSweep(this.#waiting, (command) => this.#expireWaiting(command), {
+    swept: () => this.#dropSettled(),
+  });
   readonly #dialer: LaneDialer;
   #status: PoolStatus = 'connecting';
   #pendingCommands = 0;
@@ -49,6 +59,9 @@ export class Engine implements LaneHost, DialerHost {
     this.options = options;
     this.lanes = Array.from({ length: options.lanes }, (_, index) => new Lane(index, this));
     this.#dialer = new LaneDialer(options, this);
+    this.budget = new ConnectionBudget(options.maxConnections, options.lanes);
+    this.leases = new Leases(this);
+    this.dedicated = new DedicatedClients(this);
     this.scripts = new ScriptRegistry(options.scripts);
     this.directory = new CommandDirectory((command) => this.submit(command, undefined));
     this.events.setMaxListeners(0);
@@ -71,6 +84,14 @@ export class Engine implements LaneHost, DialerHost {
     return this.#waiting.length;
   }
 
+  get isUp(): boolean {
+    return this.lanes.some((lane) => lane.isUp);
+  }
+
+  get lastDialError(): unknown {
+    return this.#dialer.lastError;
+  }
+
   get dialer(): LaneDialer {
     return this.#dialer;
   }
@@ -90,10 +111,46 @@ export class Engine implements LaneHost, DialerHost {
   /** Takes commands that leave in one piece, or are refused together. */
   submitBatch(commands: readonly PoolCommand[], affinity: Affinity | undefined): void {
     const refusal = this.#refusal(commands.length, sumOfBytes(commands));
+    // One deadline for all: while they wait, no part of them may expire and leave the rest to be sent.
+    const startedAt = commands[0]?.startedAt || performance.now();
     for (const command of commands) {
+      command.startedAt = startedAt;
       if (refusal === undefined) this.#accept(command, affinity);
       else command.fail(refusal);
     }
+  }
+
+  /** A command of the pool's own, over a lane. */
+  call(name: string, ...args: string[]): Promise<unknown> {
+    const command = createCommand(name, profileOf(name), args, 'utf8', undefined);
+    const promise = command.createPromise();
+    // Also while draining: UNBLOCK is what ends the waits.
+    if (this.#status === 'closed') command.fail(this.#refusalAtEnd());
+    else this.#accept(command, this.lanes.length > 1 ? new Affinity() : undefined);
+    return promise;
+  }
+
+  // ---- places of the budget ----
+
+  /** A place for something that is neither lane nor lease; an idle lease makes room. */
+  reserve(): boolean {
+    return this.budget.reserve() || (this.leases.evictOne() && this.budget.reserve());
+  }
+
+  reserveOrThrow(): void {
+    if (this.#status === 'draining' || this.#status === 'closed') throw this.#refusalAtEnd();
+    if (this.reserve()) return;
+    const reason = `has no connection left: maxConnections ${this.budget.max} is reached`;
+    throw this.error('RP_ERR_QUEUE_FULL', reason, { maybeExecuted: false });
+  }
+
+  freePlace(): void {
+    this.budget.free();
+    this.leases.grow();
+  }
+
+  leaseReturned(): void {
+    this.#tellIfIdle();
   }
 
   // ---- what lanes tell ----
@@ -109,7 +166,7 @@ export class Engine implements LaneHost, DialerHost {
       return;
     }
     this.counters.errorReplies += 1;
-    command.fail(withoutArguments(Object.assign(error, { command: { name: command.name } })));
+    command.refuse(withoutArguments(Object.assign(error, { command: { name: command.name } })) as Error);
     this.#release(command);
   }
 
@@ -148,6 +205,10 @@ export class Engine implements LaneHost, DialerHost {
       this.#status = 'ready';
       this.events.emit(before === 'connecting' ? 'ready' : 'restored');
     }
+    // For the log only, and only where there is one.
+    if (before === 'connecting' && this.options.logger !== silentLogger)
+      adviseOnConnections(this).catch(() => {});
+    this.leases.laneConnected();
     this.#pump();
   }
 
@@ -166,7 +227,8 @@ export class Engine implements LaneHost, DialerHost {
   /** Refuses new work and resolves when nothing is pending any more, at the latest after `limitMs`. */
   async drain(limitMs: number): Promise<void> {
     this.#status = 'draining';
-    if (this.#pendingCommands === 0) return;
+    this.leases.drain();
+    if (this.#isIdle()) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, limitMs);
       this.#onIdle = () => {
@@ -179,6 +241,8 @@ export class Engine implements LaneHost, DialerHost {
   /** Closes the connections, with QUIT for at most `quitLimitMs` each, and fails what still waits. */
   async shut(quitLimitMs: number, error?: unknown): Promise<void> {
     this.#status = 'closed';
+    this.leases.destroy();
+    this.dedicated.close();
     const dialerStopped = this.#dialer.stop();
     const connections = this.lanes.flatMap((lane) => lane.connection ?? []);
     if (quitLimitMs <= 0) for (const connection of connections) connection.destroy();
@@ -242,12 +306,22 @@ export class Engine implements LaneHost, DialerHost {
   #route(command: PoolCommand): void {
     const lane = this.#pick(command.affinity);
     if (lane !== undefined) {
-      lane.send(command);
+      this.#send(command, lane);
       return;
     }
     this.#waiting.push(command);
     this.#waitingSweep.arm(command.deadline);
     this.#dialer.start();
+  }
+
+  #send(command: PoolCommand, lane: Lane): void {
+    try {
+      lane.send(command);
+    } catch (error) {
+      // It is longer than any string can be: its own failure, and nobody else's.
+      command.fail(error);
+      this.#release(command);
+    }
   }
 
   #pick(affinity: Affinity | undefined): Lane | undefined {
@@ -318,17 +392,25 @@ export class Engine implements LaneHost, DialerHost {
   #expireWaiting(command: PoolCommand): void {
     const { commandTimeoutMs } = this.options;
     const reason = `has no connection to ${describeEndpoint(this.options)}; ${command.profile.name.toUpperCase()} waited ${commandTimeoutMs} ms (commandTimeoutMs)`;
-    command.fail(
-      this.error('RP_ERR_UNAVAILABLE', reason, { cause: this.#dialer.lastError, maybeExecuted: false }),
-    );
+    const maybeExecuted = this.#wasSentBefore(command);
+    command.fail(this.error('RP_ERR_UNAVAILABLE', reason, { cause: this.#dialer.lastError, maybeExecuted }));
+  }
+
+  /** A read that waits to be sent again may have run the first time. */
+  #wasSentBefore(command: PoolCommand): boolean {
+    return command.resendsLeft < this.options.retryReads;
+  }
+
+  #dropSettled(): void {
     while (this.#waiting.head?.settled) this.#release(this.#waiting.shift() as PoolCommand);
   }
 
   #failWaiting(error: unknown): void {
     this.#waitingSweep.disarm();
     for (const command of this.#waiting.takeAll()) {
-      const reason = `was closed before ${command.profile.name.toUpperCase()} was sent`;
-      command.fail(error ?? this.error('RP_ERR_CLOSED', reason, { maybeExecuted: false }));
+      const reason = `was closed while ${command.profile.name.toUpperCase()} waited for a connection`;
+      const maybeExecuted = this.#wasSentBefore(command);
+      command.fail(error ?? this.error('RP_ERR_CLOSED', reason, { maybeExecuted }));
       this.#release(command);
     }
   }
@@ -337,7 +419,15 @@ export class Engine implements LaneHost, DialerHost {
     this.#pendingCommands -= 1;
     this.#pendingBytes -= command.bytes;
     if (command.affinity !== undefined) command.affinity.unanswered -= 1;
-    if (this.#pendingCommands === 0) this.#onIdle();
+    if (this.#pendingCommands === 0) this.#tellIfIdle();
+  }
+
+  #isIdle(): boolean {
+    return this.#pendingCommands === 0 && this.leases.counts.leased === 0;
+  }
+
+  #tellIfIdle(): void {
+    if (this.#isIdle()) this.#onIdle();
   }
 
   #reportLoss(lane: Lane, loss: LaneLoss): void {

@@ -1,8 +1,11 @@
 export type { DrainReport } from './close.js';
-export type { PipelineResult, PoolCommands, RedisPipeline } from './command-types.js';
+export type { LeaseCommands, PipelineResult, PoolCommands, RedisPipeline } from './command-types.js';
+export type { DurableFunction, DurableOptions, DurableResult } from './durable-writes.js';
 export type { PoolStatus } from './engine.js';
 export { ERROR_CODES, isRedisPoolError, RedisPoolError, type RedisPoolErrorCode } from './errors.js';
 export type { LatencySnapshot } from './latency-histogram.js';
+export { RedisLease } from './lease.js';
+export type { AcquireOptions } from './leases.js';
 export type { Logger } from './logger.js';
 export type * from './options.js';
 export { createRedisPool, getRedisPool, type PoolEvent, RedisPool } from './pool.js';
@@ -10,3 +13,4 @@ export type { ReadyOptions } from './readiness.js';
 export { RequestRedis, type ScopeOptions } from './request-redis.js';
 export { recommendedConnections } from './sizing.js';
 export type { LaneStats, PoolStats } from './stats.js';
+export type { TransactionFunction, TransactionOptions } from './transaction.js';

@@ -130,7 +130,7 @@ export function canGoDirect(connection: Connection): boolean {
   const { redis, socket } = connection;
   const queue = redis.commandQueue as unknown as Partial<WireQueue> | undefined;
   return (
-    process.env['REDIS_POOL_LINK'] !== 'public' &&
+    process.env.REDIS_POOL_LINK !== 'public' &&
     looksLikeIoredis &&
     redis.sendCommand === pristineSendCommand &&
     redis.stream === socket &&

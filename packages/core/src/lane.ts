@@ -50,7 +50,9 @@ export class Lane implements CommandOwner {
   constructor(index: number, host: LaneHost) {
     this.index = index;
     this.#host = host;
-    this.#sweep = new DeadlineSweep(this.#inFlight, (command, now) => host.expired(command, this, now));
+    this.#sweep = new DeadlineSweep(this.#inFlight, (command, now) => host.expired(command, this, now), {
+      received: () => this.connection?.socket.bytesRead ?? 0,
+    });
   }
 
   get isUp(): boolean {

@@ -156,6 +156,8 @@ export interface RedisPoolOptions {
   readonly commandTimeoutMs?: number | undefined;
   /** Limit of waiting for a lease, ms, 1 to 2_147_483_647. @default 2_000 */
   readonly acquireTimeoutMs?: number | undefined;
+  /** Time after which a lease that is still held is reported with the place of its acquire, ms; 0: never. @default 30_000 */
+  readonly leaseReportMs?: number | undefined;
   /** Callers that may wait for a lease at once, 0 to 10_000_000. 0: nobody waits, no free one is an error. @default 1_000 */
   readonly maxWaiting?: number | undefined;
   /** Bounds of what waits for a reply on the lanes; more is refused with RP_ERR_QUEUE_FULL. */

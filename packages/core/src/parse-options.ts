@@ -31,6 +31,7 @@ const DEFAULTS = {
   connectTimeoutMs: 2_000,
   commandTimeoutMs: 5_000,
   acquireTimeoutMs: 2_000,
+  leaseReportMs: 30_000,
   maxWaiting: 1_000,
   maxPending: { commands: 100_000, bytes: 64 * 1024 * 1024 },
   retryReads: 1,

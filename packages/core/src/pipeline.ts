@@ -1,10 +1,11 @@
 import { tell, tellCommand } from './callbacks.js';
 import { type Callback, createCommand, type PoolCommand } from './command.js';
 import type { PipelineResult } from './command-types.js';
-import { isRedisPoolError, RedisPoolError } from './errors.js';
+import { RedisPoolError } from './errors.js';
 import { CommandFacade } from './facade.js';
 import { statefulCommandError } from './refusal.js';
-import { classify, profileOf } from './routing.js';
+import { type CommandClass, classify, profileOf } from './routing.js';
+import { withoutArguments } from './sanitize-error.js';
 import { ScriptCommand } from './script.js';
 import type { ScriptRegistry } from './script-registry.js';
 
@@ -12,6 +13,8 @@ import type { ScriptRegistry } from './script-registry.js';
 export interface PipelineHost {
   readonly keyPrefix: string | undefined;
   readonly scripts: ScriptRegistry;
+  /** Whether a command of this class may be part of a chain, outside of MULTI. */
+  mayQueue(commandClass: CommandClass): boolean;
   /** Sends the commands in one piece, or fails them together. */
   submitBatch(commands: readonly PoolCommand[]): void;
 }
@@ -48,7 +51,7 @@ export class PipelineChain extends CommandFacade {
   /** Closes an open transaction and stays a chain; without one, sends the chain. */
   exec(callback?: Callback): this | Promise<Results | null> {
     if (this.#inTransaction) {
-      this.#closeTransaction('exec');
+      this.#closeTransaction(execCommand());
       return this;
     }
     const results = this.#send();
@@ -57,22 +60,20 @@ export class PipelineChain extends CommandFacade {
   }
 
   async execOrThrow(): Promise<unknown[]> {
-    if (this.#inTransaction) this.#closeTransaction('exec');
+    if (this.#inTransaction) this.#closeTransaction(execCommand());
     return repliesOrThrow(await this.#send());
   }
 
   protected override execute(command: PoolCommand): this {
     const commandClass = classify(command.profile, command.args);
     if (commandClass === 'transaction-state' && command.profile.name === 'discard' && this.#inTransaction) {
-      this.#closeTransaction('discard');
+      this.#closeTransaction(command);
       return this;
     }
     // Inside MULTI the server answers a blocking command at once.
-    const mayPass =
-      commandClass === 'plain' ||
-      commandClass === 'unknown' ||
-      (commandClass === 'blocking' && this.#inTransaction);
-    if (!mayPass) throw statefulCommandError(command, commandClass);
+    const answersAtOnce = commandClass === 'blocking' && this.#inTransaction;
+    if (!answersAtOnce && !this.#host.mayQueue(commandClass))
+      throw statefulCommandError(command, commandClass);
     this.#queue(command);
     return this;
   }
@@ -102,9 +103,9 @@ export class PipelineChain extends CommandFacade {
         };
         command.onRejected = (error) => {
           tellCommand(command, error);
-          // A lost connection or a passed deadline is no reply: it ends the whole chain.
-          if (isRedisPoolError(error)) reject(error);
-          else settle(index, [error as Error] as unknown as PipelineResult);
+          // A lost connection, a passed deadline or an abort is no reply: it ends the whole chain.
+          if (command.answered) settle(index, [error as Error] as unknown as PipelineResult);
+          else reject(error);
         };
       });
       this.#host.submitBatch(commands);
@@ -125,7 +126,10 @@ export class PipelineChain extends CommandFacade {
     if (!Array.isArray(replies)) return;
     const firstIndex = execIndex - replies.length;
     for (let index = 0; index < replies.length; index += 1) {
-      if (replies[index] instanceof Error) continue;
+      if (replies[index] instanceof Error) {
+        withoutArguments(replies[index]);
+        continue;
+      }
       try {
         replies[index] = this.#commands[firstIndex + index]?.convert(replies[index], false);
       } catch (error) {
@@ -134,9 +138,9 @@ export class PipelineChain extends CommandFacade {
     }
   }
 
-  #closeTransaction(name: 'exec' | 'discard'): void {
+  #closeTransaction(closing: PoolCommand): void {
     this.#inTransaction = false;
-    this.#queue(createCommand(name, profileOf(name), [], null, undefined));
+    this.#queue(closing);
   }
 
   #queue(command: PoolCommand): void {
@@ -188,6 +192,11 @@ export class MultiChain extends PipelineChain {
     }
     return repliesOrThrow(results);
   }
+}
+
+/** Its reply holds those of the other commands, each in the encoding of its own: hence Buffers. */
+function execCommand(): PoolCommand {
+  return createCommand('exec', profileOf('exec'), [], null, undefined);
 }
 
 function repliesOrThrow(results: Results): unknown[] {

@@ -88,6 +88,7 @@ const POOL_OPTION_RULES: Rules<GivenOptions> = {
   connectTimeoutMs: milliseconds(1),
   commandTimeoutMs: milliseconds(1),
   acquireTimeoutMs: milliseconds(1),
+  leaseReportMs: milliseconds(0),
   maxWaiting: integer(0, 10_000_000),
   maxPending: fields(MAX_PENDING_RULES),
   retryReads: integer(0, 100),

@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import type { Redis, RedisOptions } from 'ioredis';
 import { RedisClient } from './client.js';
 import { type DrainReport, drainAndClose } from './close.js';
 import type { PoolCommands } from './command-types.js';
@@ -70,6 +71,23 @@ export class RedisPool extends RedisClient {
       throw new RedisPoolError('RP_ERR_INVALID_OPTION', `The name "${name}" is a method of the pool already`);
     }
     this.engine.scripts.define(name, definition);
+  }
+
+  /**
+   * A real ioredis instance for a library that insists on one, such as a job queue. It counts as a connection, is
+   * named `<pool>:<label>:<pid>`, waits through outages (`maxRetriesPerRequest: null`), has no key prefix, and is
+   * closed with the pool; so are its `duplicate()`s.
+   *
+   * @throws RedisPoolError `RP_ERR_QUEUE_FULL` when `maxConnections` is reached, `RP_ERR_CLOSING`, `RP_ERR_CLOSED`
+   */
+  dedicated(label: string, overrides: RedisOptions = {}): Redis {
+    if (!/^[A-Za-z0-9_.-]{1,64}$/.test(label)) {
+      const rule = '1 to 64 of A-Z a-z 0-9 _ . -';
+      throw new RedisPoolError('RP_ERR_INVALID_OPTION', `The label of a dedicated client must be ${rule}`);
+    }
+    const refusal = this.refusal();
+    if (refusal !== undefined) throw refusal;
+    return this.engine.dedicated.open(label, overrides);
   }
 
   /** A fresh snapshot; costs microseconds. */

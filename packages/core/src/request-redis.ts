@@ -4,6 +4,7 @@ import type { PoolCommand } from './command.js';
 import type { PoolCommands } from './command-types.js';
 import type { Engine } from './engine.js';
 import { RedisPoolError } from './errors.js';
+import { currentHolder, Holder } from './holder.js';
 import { ScopeLimit } from './scope-limit.js';
 
 /** What binds a scope to its caller. */
@@ -30,6 +31,7 @@ export class RequestRedis extends RedisClient {
   readonly label: string;
   readonly #poolRefusal: () => unknown;
   readonly #limit: ScopeLimit | undefined;
+  readonly #holder = new Holder(undefined);
 
   /** @internal */
   constructor(
@@ -61,5 +63,14 @@ export class RequestRedis extends RedisClient {
 
   protected override accepted(command: PoolCommand): void {
     this.#limit?.track(command);
+  }
+
+  protected override limited<T>(action: (signal: AbortSignal | undefined) => Promise<T>): Promise<T> {
+    return this.#limit === undefined ? action(undefined) : this.#limit.run(action);
+  }
+
+  // Inside a function given to lease() it is that function, otherwise the scope itself.
+  protected override holder(): Holder {
+    return currentHolder.getStore() ?? this.#holder;
   }
 }

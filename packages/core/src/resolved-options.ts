@@ -104,6 +104,7 @@ export interface ResolvedOptions {
   readonly connectTimeoutMs: number;
   readonly commandTimeoutMs: number;
   readonly acquireTimeoutMs: number;
+  readonly leaseReportMs: number;
   readonly maxWaiting: number;
   readonly maxPending: { readonly commands: number; readonly bytes: number };
   readonly retryReads: number;

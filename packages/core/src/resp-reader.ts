@@ -58,6 +58,7 @@ export class RespReader {
   /** The length in a header `<type><length>CRLF`; moves behind it. */
   length(): number {
     const first = this.pos + 1;
+    // One read past the end, and V8 compiles a slower load for all of them.
     if (first === this.#chunk.length) return PENDING;
     if (this.#chunk[first] === MINUS) return this.#nullLength(first + 1);
     const length = this.#digits(first);

@@ -183,13 +183,18 @@ function classifyByArguments(name: string, args: readonly unknown[]): CommandCla
  * nothing after it, which cannot be mistaken, so that options of later servers need no entry here.
  */
 function hasBlockOption(args: readonly unknown[]): boolean {
+  return blockOptionAt(args) >= 0;
+}
+
+/** Where BLOCK stands among the options of XREAD or XREADGROUP, or -1. */
+export function blockOptionAt(args: readonly unknown[]): number {
   for (let at = 0; at < args.length; at += 1) {
     const word = wordOf(args[at]);
-    if (word === 'block') return true;
-    if (word === 'streams') return false;
+    if (word === 'block') return at;
+    if (word === 'streams') return -1;
     if (word === 'group') at += 2;
   }
-  return false;
+  return -1;
 }
 
 function firstWord(args: readonly unknown[]): string {

@@ -1,8 +1,15 @@
 import type { PoolCommand } from './command.js';
 import type { Engine } from './engine.js';
 
+/** Something that a scope ends with itself. */
+interface Limited {
+  /** Whether the server may have seen it. */
+  readonly isSent: boolean;
+  end(error: unknown): void;
+}
+
 /**
- * Ends the commands of one scope together: on its abort signal, or at its deadline. A command that was sent is
+ * Ends what one scope has running together: on its abort signal, or at its deadline. A command that was sent is
  * only detached from its caller (law 1); one that still waits for a connection is never sent.
  */
 export class ScopeLimit {
@@ -11,7 +18,7 @@ export class ScopeLimit {
   readonly #timeoutMs: number;
   readonly #endsAt: number;
   readonly #label: string;
-  readonly #pending = new Set<PoolCommand>();
+  readonly #running = new Set<Limited>();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(engine: Engine, label: string, signal: AbortSignal | undefined, timeoutMs: number | undefined) {
@@ -28,46 +35,65 @@ export class ScopeLimit {
     return performance.now() >= this.#endsAt ? this.#timeoutError(false) : undefined;
   }
 
-  /** Watches a command until it is settled; listeners and timer exist only while there is one. */
+  /** Watches a command until it is settled. */
   track(command: PoolCommand): void {
-    if (this.#pending.size === 0) this.#listen();
-    this.#pending.add(command);
     const { onFulfilled, onRejected } = command;
+    const limited: Limited = {
+      get isSent() {
+        return command.owner !== undefined;
+      },
+      end: (error) => command.fail(error),
+    };
     command.onFulfilled = (value) => {
-      this.#forget(command);
+      this.#remove(limited);
       onFulfilled(value);
     };
     command.onRejected = (error) => {
-      this.#forget(command);
+      this.#remove(limited);
       onRejected(error);
     };
+    this.#add(limited);
   }
 
-  #forget(command: PoolCommand): void {
-    this.#pending.delete(command);
-    if (this.#pending.size === 0) this.#unlisten();
+  /** Runs something that ends itself, in its own way, with a signal. */
+  async run<T>(action: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const refusal = this.refusal();
+    if (refusal !== undefined) throw refusal;
+    const controller = new AbortController();
+    const limited: Limited = { isSent: true, end: (error) => controller.abort(error) };
+    this.#add(limited);
+    try {
+      return await action(controller.signal);
+    } finally {
+      this.#remove(limited);
+    }
   }
 
-  #listen(): void {
+  // Listener and timer exist only while something runs.
+  #add(limited: Limited): void {
+    this.#running.add(limited);
+    if (this.#running.size > 1) return;
     this.#signal?.addEventListener('abort', this.#onAbort, { once: true });
     if (Number.isFinite(this.#endsAt)) {
       this.#timer = setTimeout(this.#onDeadline, Math.max(1, this.#endsAt - performance.now()));
     }
   }
 
-  #unlisten(): void {
+  #remove(limited: Limited): void {
+    this.#running.delete(limited);
+    if (this.#running.size > 0) return;
     this.#signal?.removeEventListener('abort', this.#onAbort);
     clearTimeout(this.#timer);
   }
 
   readonly #onAbort = (): void => {
-    for (const command of [...this.#pending]) command.fail(this.#signal?.reason);
+    for (const limited of [...this.#running]) limited.end(this.#signal?.reason);
   };
 
   // One turn later: replies that lie in the socket already are in time.
   readonly #onDeadline = (): void => {
     setImmediate(() => {
-      for (const command of [...this.#pending]) command.fail(this.#timeoutError(command.owner !== undefined));
+      for (const limited of [...this.#running]) limited.end(this.#timeoutError(limited.isSent));
     });
   };
 

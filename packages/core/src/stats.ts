@@ -27,7 +27,17 @@ export interface PoolStats {
   readonly name: string;
   readonly status: PoolStatus;
   readonly lanes: readonly LaneStats[];
-  readonly connections: { readonly open: number; readonly max: number };
+  /** Places of `maxConnections` in use: lanes, leases (those being connected too), subscriber, dedicated clients. */
+  readonly connections: { readonly used: number; readonly max: number; readonly dedicated: number };
+  readonly leases: {
+    readonly leased: number;
+    readonly idle: number;
+    readonly creating: number;
+    /** Callers that wait for a lease. */
+    readonly waiting: number;
+    /** Blocking commands that wait at the server. */
+    readonly blocking: number;
+  };
   /** Accepted and unanswered commands, those waiting for a connection included. */
   readonly pending: { readonly commands: number; readonly bytes: number };
   /** Of the pending ones, those that wait for a connection. */
@@ -38,6 +48,10 @@ export interface PoolStats {
   /** Error replies of the server, which went to their callers. */
   readonly errorReplies: number;
   readonly lostConnections: number;
+  /** Transactions that started again because a watched key changed. */
+  readonly conflicts: number;
+  /** Leases that were held for longer than `leaseReportMs`. */
+  readonly longLeases: number;
   readonly connectAttempts: number;
   /** Failed attempts in a row, 0 while connected. */
   readonly connectFailures: number;
@@ -54,13 +68,16 @@ export function takeStats(engine: Engine): PoolStats {
     name: options.name,
     status: engine.status,
     lanes: engine.lanes.map((lane) => laneStats(lane, now)),
-    connections: { open: engine.lanes.filter((lane) => lane.isUp).length, max: options.maxConnections },
+    connections: { used: engine.budget.used, max: engine.budget.max, dedicated: engine.dedicated.size },
+    leases: { ...engine.leases.counts, blocking: engine.leases.blockingCalls },
     pending: { commands: engine.pendingCommands, bytes: engine.pendingBytes },
     waitingForConnection: engine.waitingCommands,
     commands: counters.commands,
     resends: counters.resends,
     errorReplies: counters.errorReplies,
     lostConnections: counters.lostConnections,
+    conflicts: counters.conflicts,
+    longLeases: counters.longLeases,
     connectAttempts: dialer.attempts,
     connectFailures: dialer.failures,
     errors: Object.fromEntries(counters.errors),

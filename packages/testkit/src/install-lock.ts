@@ -8,7 +8,7 @@ const LOCK_TIMEOUT_MS = 600_000;
 const UNSIGNED_LOCK_MS = 10_000;
 
 /** Where the lock of the installation is: one for all processes of this machine. */
-export const INSTALL_LOCK = join(tmpdir(), 'redis-pool-testkit-install.lock');
+const INSTALL_LOCK = join(tmpdir(), 'redis-pool-testkit-install.lock');
 
 /**
  * Runs `work` while no other process of this machine does.

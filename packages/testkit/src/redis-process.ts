@@ -22,7 +22,7 @@ export interface RedisLaunch {
 }
 
 /** The error of a server whose port was in use when it tried to bind it. */
-export class PortTakenError extends Error {
+class PortTakenError extends Error {
   /** As a bind of this process itself would say it; see {@link retryWhilePortTaken}. */
   readonly code = 'EADDRINUSE';
 }
@@ -30,7 +30,7 @@ export class PortTakenError extends Error {
 /**
  * Starts redis-server and resolves when it serves commands, with no connection of ours left on it.
  *
- * @throws PortTakenError when the port is in use; Error for any other failure; both with the last output
+ * @throws Error with the last output of the server; its code is EADDRINUSE when the port is in use
  */
 export async function launchRedis(launch: RedisLaunch, admin: AdminConnection): Promise<SupervisedProcess> {
   const process = await spawnSupervised({

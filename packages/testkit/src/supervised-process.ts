@@ -98,7 +98,8 @@ function untilExit(supervisor: ChildProcess): Promise<void> {
   supervisor.stdin?.on('error', () => {});
   return new Promise((resolve) => {
     supervisor.once('exit', () => {
-      for (const stream of supervisor.stdio) stream?.destroy();
+      // Not fd 3: of a command that ends at once, the pid may still be unread. It ends by itself.
+      supervisor.stdin?.destroy();
       resolve();
     });
   });

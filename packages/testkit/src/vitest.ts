@@ -1,5 +1,5 @@
 import { afterEach, beforeEach } from 'vitest';
-import { leakCheck } from './leak-check.js';
+import { type LeakCheckOptions, leakCheck } from './leak-check.js';
 import type { RedisServer } from './redis-server.js';
 
 /**
@@ -7,8 +7,11 @@ import type { RedisServer } from './redis-server.js';
  * Call it before any other `beforeEach` and `afterEach`: it then starts first, and ends after all of their
  * cleaning up. The servers must be running when the first test begins (`beforeAll`).
  */
-export function useLeakCheck(servers: () => readonly RedisServer[] = () => []): void {
-  const check = leakCheck({ servers });
+export function useLeakCheck(
+  servers: () => readonly RedisServer[] = () => [],
+  options: Omit<LeakCheckOptions, 'servers'> = {},
+): void {
+  const check = leakCheck({ ...options, servers });
   beforeEach(() => check.before());
   afterEach(() => check.after());
 }

@@ -78,7 +78,7 @@ describe('a clean test passes', () => {
       await server.kill();
       await server.restart();
     };
-    expect(await messageOf(clean, 2_000)).toBe('');
+    expect(await messageOf(clean, 1_000)).toBe('');
   });
 
   test('that prints errors of its own and meets deprecations', async () => {

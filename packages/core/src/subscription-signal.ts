@@ -1,0 +1,36 @@
+interface Watch {
+  readonly callbacks: Set<() => void>;
+  readonly listener: () => void;
+}
+
+const watches = new WeakMap<AbortSignal, Watch>();
+
+/**
+ * Calls back when the signal aborts; returns how to stop that. However many subscriptions one signal ends, there is
+ * one listener on it, and none once nobody watches: Node warns of a leak from the eleventh on.
+ */
+export function onAbort(signal: AbortSignal, callback: () => void): () => void {
+  const watch = watches.get(signal) ?? listen(signal);
+  watch.callbacks.add(callback);
+  return () => {
+    if (watch.callbacks.delete(callback) && watch.callbacks.size === 0) unlisten(signal, watch);
+  };
+}
+
+function listen(signal: AbortSignal): Watch {
+  const callbacks = new Set<() => void>();
+  const watch = {
+    callbacks,
+    listener: () => {
+      for (const callback of [...callbacks]) callback();
+    },
+  };
+  signal.addEventListener('abort', watch.listener);
+  watches.set(signal, watch);
+  return watch;
+}
+
+function unlisten(signal: AbortSignal, watch: Watch): void {
+  signal.removeEventListener('abort', watch.listener);
+  watches.delete(signal);
+}
