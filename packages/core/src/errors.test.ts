@@ -33,9 +33,9 @@ describe('the table of codes', () => {
     expect(CODES.sort()).toEqual(DESIGNED.sort());
   });
 
-  it('answers 503 for what may pass by itself, and for nothing else', () => {
+  it('answers 503 for what may pass by itself or is better served by another process', () => {
     const with503 = CODES.filter((code) => new RedisPoolError(code, 'x').statusCode === 503);
-    expect(with503.sort()).toEqual(TRY_LATER.sort());
+    expect(with503.sort()).toEqual([...TRY_LATER, 'RP_ERR_CLOSED'].sort());
     expect(TRY_LATER).toHaveLength(8);
   });
 
@@ -66,7 +66,7 @@ describe('RedisPoolError', () => {
   });
 
   it('has no properties for what does not apply', () => {
-    const error = new RedisPoolError('RP_ERR_CLOSED', 'Closed');
+    const error = new RedisPoolError('RP_ERR_AUTH', 'Refused');
     expect(Object.keys(error).sort()).toEqual(['code', 'retryable']);
     expect('cause' in error).toBe(false);
   });

@@ -21,6 +21,8 @@ const FIX_FIRST = { retryable: false } as const;
  * retryable, whatever is written here: only somebody who knows the command can tell whether twice is harmless.
  * Its `statusCode` stays: whether to repeat a request is for the HTTP client, which knows the method.
  *
+ * CLOSED never gets better in this process, but another one may serve the request: 503.
+ *
  * CONFLICT may succeed on the next try but has no status: 409 or 503 is for the application to choose.
  */
 export const ERROR_CODES = {
@@ -58,7 +60,7 @@ export const ERROR_CODES = {
     description: 'A watched key changed at every attempt of a transaction',
   },
   RP_ERR_CLOSING: { ...TRY_LATER, description: 'The pool is draining and takes no new work' },
-  RP_ERR_CLOSED: { ...FIX_FIRST, description: 'The pool is closed' },
+  RP_ERR_CLOSED: { retryable: false, statusCode: 503, description: 'The pool is closed' },
 } as const satisfies Record<`RP_ERR_${string}`, ErrorKind>;
 
 /** A code of {@link ERROR_CODES}. */
