@@ -114,6 +114,27 @@ export class PoolCommand {
     return promise;
   }
 
+  /**
+   * Gives it what wrappers of `sendCommand()` use on the commands of ioredis itself: a promise, also for one in a
+   * chain, and a `resolve` and `reject` that they may call without the object (OpenTelemetry and Sentry do).
+   */
+  makeTraceable(): void {
+    this.resolve = (reply) => PoolCommand.prototype.resolve.call(this, reply);
+    this.reject = (error) => PoolCommand.prototype.reject.call(this, error);
+    if (this.promise !== undefined) return;
+    const { onFulfilled, onRejected } = this;
+    this.createPromise().catch(noop);
+    const { onFulfilled: resolve, onRejected: reject } = this;
+    this.onFulfilled = (value) => {
+      resolve(value);
+      onFulfilled(value);
+    };
+    this.onRejected = (error) => {
+      reject(error);
+      onRejected(error);
+    };
+  }
+
   setReplyContext(context: { protocol?: number; replyMapping?: string } | null | undefined): void {
     this.protocol = context?.protocol ?? 2;
     this.replyMapping = context?.replyMapping ?? 'legacy';
@@ -130,11 +151,13 @@ export class PoolCommand {
   }
 
   /**
-   * Called by ioredis. An error reply answers the command. Anything else says that the connection is going,
-   * and whoever owns the connection settles what is in flight on it, once and in order, when it is gone.
+   * Called by ioredis. An error reply answers the command, and so does a reply that is longer than any string can
+   * be. Anything else says that the connection is going, and whoever owns the connection settles what is in flight
+   * on it, once and in order, when it is gone.
    */
   reject(error: Error): void {
-    if (error.name === 'ReplyError') this.owner?.refused(this, error);
+    const answers = error.name === 'ReplyError' || ('code' in error && error.code === 'ERR_STRING_TOO_LONG');
+    if (answers) this.owner?.refused(this, error);
   }
 
   /** Whether this error reply means that the command, now changed, goes once more: see {@link ScriptCommand}. */
@@ -202,8 +225,14 @@ export function createCommand(
   encoding: ReplyEncoding,
   keyPrefix: string | undefined,
 ): PoolCommand {
-  const bytes = keyPrefix === undefined ? prepareInPlace(name, args) : -1;
-  if (bytes >= 0) return new PoolCommand(name, profile, args as CommandArgument[], bytes, encoding);
+  if (keyPrefix === undefined) {
+    const bytes = prepareInPlace(name, args);
+    if (bytes >= 0) return new PoolCommand(name, profile, args as CommandArgument[], bytes, encoding);
+    // `mget([...])`: ioredis flattens one level too.
+    const flat = args.flat();
+    const flatBytes = flat.length === args.length ? -1 : prepareInPlace(name, flat);
+    if (flatBytes >= 0) return new PoolCommand(name, profile, flat as CommandArgument[], flatBytes, encoding);
+  }
   const prepared = prepareLikeIoredis(name, args, keyPrefix);
   return new PoolCommand(name, profile, prepared, sizeOf(prepared), encoding);
 }

@@ -1,7 +1,5 @@
 import type { Socket } from 'node:net';
 
-/** Below this many unanswered commands a write goes out at once: waiting would only add latency. */
-const WRITE_THROUGH_BELOW = 4;
 /** A growing batch is cut here, and at twice that each time, so that the server starts while we still encode. */
 const FIRST_SPLIT = 2048;
 const LAST_SPLIT = 8192;
@@ -19,7 +17,8 @@ type Write = Socket['write'];
  * order in ioredis's command queue and the order on the wire stay the same. The buffer dies with the socket and
  * is never replayed.
  *
- * Flushes on `setImmediate`: in a server each request comes in its own I/O callback, and `nextTick` would gather
+ * A write while nothing is unanswered goes out at once: for a lone command waiting would only add latency. All
+ * others flush on `setImmediate`: in a server each request comes in its own I/O callback, and `nextTick` would gather
  * one command per write.
  */
 export class WriteCoalescer {
@@ -62,7 +61,9 @@ export class WriteCoalescer {
 
   write(data: string | Buffer): void {
     this.accepted += 1;
-    if (this.#isIdle() && this.#unanswered() < WRITE_THROUGH_BELOW) this.#hand(data, this.accepted);
+    // Not into a socket that has ended: that would count as sent.
+    if (this.#isIdle() && this.#unanswered() === 0 && this.#socket.writable)
+      this.#hand(data, this.accepted);
     else if (typeof data === 'string' && data.length < JOIN_BELOW) this.#gather(data);
     else this.#append(data);
   }
