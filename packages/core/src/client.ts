@@ -13,8 +13,9 @@ import { RedisPoolError } from './errors.js';
 import { currentHolder, Holder } from './holder.js';
 import { RedisLease } from './lease.js';
 import { checkAcquire, checkDurability, checkTransaction } from './lease-arguments.js';
-import type { AcquireOptions } from './leases.js';
+import type { AcquireOptions, LeaseSlot } from './leases.js';
 import { MultiChain, PipelineChain, type PipelineHost } from './pipeline.js';
+import { Place } from './place.js';
 import { statefulCommandError } from './refusal.js';
 import { type CommandClass, classify } from './routing.js';
 import { ScanFacade } from './scan-facade.js';
@@ -25,6 +26,17 @@ type Batch = readonly (readonly [command: string, ...args: unknown[]])[];
 /** What `multi()` of ioredis takes. `false` would send MULTI alone, which only an exclusive connection may. */
 interface ChainOptions {
   readonly pipeline?: true;
+}
+
+type LimitedAction<T> = (signal: AbortSignal | undefined) => Promise<T>;
+
+interface Acquirer {
+  /** Who waits, where known. */
+  readonly asking: Holder | undefined;
+  /** Whose lease it will be, to the end of its function; without one anybody may give it back at any moment. */
+  readonly holder: Holder | undefined;
+  /** The method that the application called. */
+  readonly above: (...args: never[]) => unknown;
 }
 
 /** What the pool and a scope have in common: commands over the lanes, chains and scan streams. */
@@ -52,8 +64,8 @@ export abstract class RedisClient extends ScanFacade {
   /** Called with each command that goes to a lane. */
   protected accepted(_command: PoolCommand): void {}
 
-  /** Runs what ends itself by a signal, within the limits of this object. */
-  protected limited<T>(action: (signal: AbortSignal | undefined) => Promise<T>): Promise<T> {
+  /** Runs what ends itself by a signal, within the limits of this object. `_isSent`: whether a server has seen it. */
+  protected limited<T>(action: LimitedAction<T>, _isSent: () => boolean = isNeverSent): Promise<T> {
     return action(undefined);
   }
 
@@ -75,7 +87,7 @@ export abstract class RedisClient extends ScanFacade {
   async lease<T>(fn: (lease: RedisLease) => Promise<T> | T, options: AcquireOptions = {}): Promise<T> {
     const outer = this.holder();
     const holder = new Holder(outer);
-    const lease = await this.#acquire(options, outer, holder);
+    const lease = await this.#acquire(options, { asking: outer, holder, above: this.lease });
     try {
       return await currentHolder.run(holder, async () => fn(lease));
     } finally {
@@ -89,8 +101,7 @@ export abstract class RedisClient extends ScanFacade {
    * @throws RedisPoolError as `lease()`.
    */
   acquire(options: AcquireOptions = {}): Promise<RedisLease> {
-    const holder = this.holder();
-    return this.#acquire(options, holder, holder ?? new Holder(undefined));
+    return this.#acquire(options, { asking: this.holder(), holder: undefined, above: this.acquire });
   }
 
   /**
@@ -114,7 +125,8 @@ export abstract class RedisClient extends ScanFacade {
     options: TransactionOptions = {},
   ): Promise<unknown[]> {
     checkTransaction(keys, options);
-    return this.lease((lease) => runTransaction(this.#engine, lease, keys, fn, options.retries));
+    const pause = (ms: number): Promise<void> => this.limited((signal) => sleep(ms, signal));
+    return this.lease((lease) => runTransaction(this.#engine, lease, keys, fn, { ...options, pause }));
   }
 
   /**
@@ -155,18 +167,31 @@ export abstract class RedisClient extends ScanFacade {
     return promise;
   }
 
-  async #acquire(options: AcquireOptions, asking: Holder | undefined, holder: Holder): Promise<RedisLease> {
+  async #acquire(options: AcquireOptions, { asking, holder, above }: Acquirer): Promise<RedisLease> {
     checkAcquire(options);
     const refusal = this.refusal();
     if (refusal !== undefined) throw refusal;
-    const place = new Error('Acquired');
+    options.signal?.throwIfAborted();
     const { leases } = this.#engine;
-    const slot = await this.limited((limit) => {
+    const place = this.#engine.options.leaseReportMs === 0 ? Place.unknown : new Place(above);
+    const slot = leases.acquireNow() ?? (await this.#waitForLease(options, asking));
+    leases.setTenant(slot, holder ?? 'someone', place);
+    const owner = holder ?? asking;
+    if (owner !== undefined) owner.place = place;
+    return new RedisLease(this.#engine, slot, owner, (...blocking) => this.#runLimited(...blocking));
+  }
+
+  #waitForLease(options: AcquireOptions, asking: Holder | undefined): Promise<LeaseSlot> {
+    return this.limited((limit) => {
       const signal = either(options.signal, limit);
-      return leases.acquire({ ...options, signal }, asking);
+      return this.#engine.leases.acquire({ ...options, signal }, asking);
     });
-    leases.setOwner(slot, holder, place);
-    return new RedisLease(this.#engine, slot, holder, (action) => this.limited(action));
+  }
+
+  /** Settles blocking commands, whatever comes of them. */
+  #runLimited(commands: readonly PoolCommand[], action: LimitedAction<void>): void {
+    const isSent = (): boolean => commands.some(({ owner, settled }) => owner !== undefined || settled);
+    this.limited(action, isSent).catch((error: unknown) => failAll(commands, error));
   }
 
   #block(commands: readonly PoolCommand[]): void {
@@ -176,9 +201,7 @@ export abstract class RedisClient extends ScanFacade {
       return;
     }
     const holder = this.holder();
-    this.limited((signal) => this.#engine.leases.runBlocking(commands, signal, holder)).catch(
-      (error: unknown) => failAll(commands, error),
-    );
+    this.#runLimited(commands, (signal) => this.#engine.leases.runBlocking(commands, signal, holder));
   }
 
   #send(command: PoolCommand): void {
@@ -192,8 +215,13 @@ export abstract class RedisClient extends ScanFacade {
   }
 
   #learnThenSend(command: PoolCommand): void {
+    // Without a detour once it is known: commands of one caller keep their order (law 9).
+    if (this.#engine.directory.get(command.profile.name) === 'plain') {
+      this.#send(command);
+      return;
+    }
     command.startedAt = performance.now();
-    this.#learn([command]).then(
+    this.limited((signal) => unlessAborted(signal, this.#learn([command]))).then(
       (blocks) => (blocks ? this.#block([command]) : this.#send(command)),
       (error: unknown) => command.fail(error),
     );
@@ -232,7 +260,9 @@ export abstract class RedisClient extends ScanFacade {
       this.#sendBatch(commands);
       return;
     }
-    this.#learn(unknown).then(
+    const startedAt = performance.now();
+    for (const command of commands) command.startedAt = startedAt;
+    this.limited((signal) => unlessAborted(signal, this.#learn(unknown))).then(
       (blocks) => (blocks ? this.#block(commands) : this.#sendBatch(commands)),
       (error: unknown) => failAll(commands, error),
     );
@@ -254,8 +284,35 @@ function runsOnPool(commandClass: CommandClass): boolean {
   return commandClass === 'plain' || commandClass === 'blocking' || commandClass === 'unknown';
 }
 
+/** Settles as the promise does, or rejects with the reason of the signal when that comes first. */
+function unlessAborted<T>(signal: AbortSignal | undefined, promise: Promise<T>): Promise<T> {
+  if (signal === undefined) return promise;
+  return new Promise((resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+    promise.then(resolve, reject);
+  });
+}
+
 function failAll(commands: readonly PoolCommand[], error: unknown): void {
   for (const command of commands) command.fail(error);
+}
+
+function isNeverSent(): boolean {
+  return false;
+}
+
+function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', onAbort);
+      resolve();
+    }, ms);
+    signal?.addEventListener('abort', onAbort, { once: true });
+  });
 }
 
 /** One signal for both. */

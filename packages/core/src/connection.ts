@@ -12,15 +12,21 @@ export class Connection {
   readonly redis: Redis;
   readonly socket: Socket;
   readonly coalescer: WriteCoalescer;
+  /** Resolves when the connection is lost and its listener was told. */
+  readonly gone: Promise<void>;
   #lost = false;
   #lastError: Error | undefined;
   #onLost: (cause: Error | undefined) => void = () => {};
+  #resolveGone!: () => void;
 
   constructor(role: ConnectionRole, redis: Redis, socket: Socket, coalescer: WriteCoalescer) {
     this.role = role;
     this.redis = redis;
     this.socket = socket;
     this.coalescer = coalescer;
+    this.gone = new Promise((resolve) => {
+      this.#resolveGone = resolve;
+    });
     redis.on('error', (error) => {
       this.#lastError = error;
     });
@@ -50,12 +56,9 @@ export class Connection {
   /** QUIT, so that the server sees an orderly end, but never for longer than `limitMs`. */
   async quit(limitMs: number): Promise<void> {
     if (this.#lost) return;
-    const gone = new Promise<void>((resolve) => {
-      this.socket.once('close', () => resolve());
-    });
     const timer = setTimeout(() => this.destroy(), limitMs);
     this.redis.quit().catch(() => this.destroy());
-    await gone;
+    await this.gone;
     clearTimeout(timer);
   }
 
@@ -64,5 +67,6 @@ export class Connection {
     this.#lost = true;
     this.socket.destroy();
     this.#onLost(this.#lastError);
+    this.#resolveGone();
   };
 }

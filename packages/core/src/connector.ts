@@ -9,7 +9,7 @@ export interface SocketSlot {
   coalescer: WriteCoalescer | undefined;
 }
 
-type ConnectorClass = NonNullable<RedisOptions['Connector']>;
+export type ConnectorClass = NonNullable<RedisOptions['Connector']>;
 
 /**
  * A connector as ioredis's own (TCP, unix socket, TLS), whose socket gathers writes. ioredis does not export its
@@ -28,7 +28,7 @@ export function connectorFor(slot: SocketSlot): ConnectorClass {
       // As ioredis does: the socket is made one tick later, and not at all after disconnect() in between.
       await undefined;
       if (!this.connecting) throw new Error('Connection is closed.');
-      const socket = open(this.#options);
+      const socket = openSocket(this.#options);
       // Read by ioredis when the socket fails before it can listen.
       socket.once('error', (error) => {
         this.firstError = error;
@@ -41,7 +41,8 @@ export function connectorFor(slot: SocketSlot): ConnectorClass {
   } as unknown as ConnectorClass;
 }
 
-function open(options: RedisOptions): Socket {
+/** A socket to where the options say: TCP, unix socket, TLS. */
+export function openSocket(options: RedisOptions): Socket {
   const { path, port, host, family, tls } = options;
   const target = path ? { path } : { port, host, ...(family === undefined ? {} : { family }) };
   if (tls) return connectTls({ ...target, ...tls } as ConnectionOptions);

@@ -1,6 +1,10 @@
 import { Redis, type RedisOptions } from 'ioredis';
+import { dedicatedConnector } from './dedicated-connector.js';
 import type { Engine } from './engine.js';
 import { toIoredisOptions } from './resolved-options.js';
+
+/** How long the end of a client may take that is told to end at once. */
+const END_LIMIT_MS = 200;
 
 /**
  * Real ioredis instances for libraries that insist on one. Each counts as a connection of the pool, is named after
@@ -8,7 +12,7 @@ import { toIoredisOptions } from './resolved-options.js';
  */
 export class DedicatedClients {
   readonly #engine: Engine;
-  readonly #clients = new Map<Redis, string>();
+  readonly #clients = new Set<Redis>();
 
   constructor(engine: Engine) {
     this.#engine = engine;
@@ -30,23 +34,49 @@ export class DedicatedClients {
     });
   }
 
-  /** Ends all of them; QUIT is theirs to send before. */
-  close(): void {
-    for (const client of this.#clients.keys()) client.disconnect();
+  /** Ends all of them at once (QUIT is theirs to send before); resolves when they have ended. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#clients].map(endNow));
   }
 
   #track(label: string, options: RedisOptions): Redis {
     this.#engine.reserveOrThrow();
-    const client: Redis = new Redis(options as RedisOptions & { replyMapping?: 'legacy' });
-    this.#clients.set(client, label);
+    const standalone =
+      this.#engine.options.endpoint.kind === 'tcp' || this.#engine.options.endpoint.kind === 'unix';
+    const Connector = dedicatedConnector(() => this.#authenticate(client));
+    const client: Redis = new Redis({
+      ...(options as RedisOptions & { replyMapping?: 'legacy' }),
+      ...(standalone ? { Connector } : {}),
+    });
+    this.#clients.add(client);
     client.on('error', (error) => this.#report(label, error));
-    client.once('end', () => this.#forget(client));
+    client.on('end', () => this.#forget(client));
+    // Whoever ended it may connect it again.
+    client.on('connecting', () => this.#readmit(client));
     client.duplicate = (more: RedisOptions = {}) => this.#track(label, { ...client.options, ...more });
     return client;
   }
 
+  /** ioredis knows only fixed credentials, and reads them before it asks the connector. */
+  async #authenticate(client: Redis): Promise<void> {
+    const answer = await this.#engine.options.credentials?.();
+    if (answer === undefined || client.condition === null) return;
+    const { username, password } = answer;
+    client.condition.auth = username === undefined ? password : [username, password];
+  }
+
   #forget(client: Redis): void {
     if (this.#clients.delete(client)) this.#engine.freePlace();
+  }
+
+  #readmit(client: Redis): void {
+    if (this.#clients.has(client)) return;
+    try {
+      this.#engine.reserveOrThrow();
+      this.#clients.add(client);
+    } catch {
+      client.disconnect();
+    }
   }
 
   #report(label: string, error: Error): void {
@@ -56,4 +86,18 @@ export class DedicatedClients {
       `Dedicated client "${label}" reports an error`,
     );
   }
+}
+
+async function endNow(client: Redis): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, END_LIMIT_MS);
+  });
+  const ended = new Promise<void>((resolve) => client.once('end', resolve));
+  // Between two attempts ioredis's disconnect() would leave everything pending, and say nothing.
+  if (client.status === 'reconnecting') client.connect().catch(() => {});
+  client.disconnect();
+  client.stream?.destroy();
+  await Promise.race([ended, limit]);
+  clearTimeout(timer);
 }

@@ -91,6 +91,7 @@ class Attempt {
       role: this.#role,
       call: (name, ...args) => redis.call(name, args),
     });
+    if (connection.lost) throw new Error('Connection is closed.');
     return connection;
   }
 

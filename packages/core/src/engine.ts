@@ -31,6 +31,8 @@ import { ScriptRegistry } from './script-registry.js';
  */
 export type PoolStatus = 'connecting' | 'ready' | 'degraded' | 'draining' | 'closed';
 
+type EngineEvent = 'ready' | 'degraded' | 'restored' | 'close' | 'dialFailed';
+
 /** Owns the connections of one pool name in this process. */
 export class Engine implements LaneHost, DialerHost, LeaseHost {
   readonly options: ResolvedOptions;
@@ -42,9 +44,7 @@ export class Engine implements LaneHost, DialerHost, LeaseHost {
   readonly budget: ConnectionBudget;
   readonly leases: Leases;
   readonly dedicated: DedicatedClients;
-  readonly events = new EventEmitter<
-    Record<'ready' | 'degraded' | 'restored' | 'close' | 'dialFailed', []>
-  >();
+  readonly events = new EventEmitter<Record<EngineEvent, []>>();
   readonly #waiting = new CommandQueue();
   readonly #waitingSweep = new DeadlineSweep(this.#waiting, (command) => this.#expireWaiting(command), {
     swept: () => this.#dropSettled(),
@@ -53,6 +53,9 @@ export class Engine implements LaneHost, DialerHost, LeaseHost {
   #status: PoolStatus = 'connecting';
   #pendingCommands = 0;
   #pendingBytes = 0;
+  #cutCommands = 0;
+  /** What `destroy()` was given. */
+  #endError: unknown;
   #onIdle: () => void = () => {};
 
   constructor(options: ResolvedOptions) {
@@ -78,6 +81,15 @@ export class Engine implements LaneHost, DialerHost, LeaseHost {
 
   get pendingBytes(): number {
     return this.#pendingBytes;
+  }
+
+  /** Left without an answer by the end of the engine: their callers got an error. */
+  get cutCommands(): number {
+    return this.#cutCommands + this.leases.cutCommands;
+  }
+
+  get cutLeases(): number {
+    return this.leases.cutLeases;
   }
 
   get waitingCommands(): number {
@@ -125,7 +137,7 @@ export class Engine implements LaneHost, DialerHost, LeaseHost {
     const command = createCommand(name, profileOf(name), args, 'utf8', undefined);
     const promise = command.createPromise();
     // Also while draining: UNBLOCK is what ends the waits.
-    if (this.#status === 'closed') command.fail(this.#refusalAtEnd());
+    if (this.#status === 'closed') command.fail(this.refusalAtEnd());
     else this.#accept(command, this.lanes.length > 1 ? new Affinity() : undefined);
     return promise;
   }
@@ -138,7 +150,7 @@ export class Engine implements LaneHost, DialerHost, LeaseHost {
   }
 
   reserveOrThrow(): void {
-    if (this.#status === 'draining' || this.#status === 'closed') throw this.#refusalAtEnd();
+    if (this.#status === 'draining' || this.#status === 'closed') throw this.refusalAtEnd();
     if (this.reserve()) return;
     const reason = `has no connection left: maxConnections ${this.budget.max} is reached`;
     throw this.error('RP_ERR_QUEUE_FULL', reason, { maybeExecuted: false });
@@ -203,7 +215,7 @@ export class Engine implements LaneHost, DialerHost, LeaseHost {
     this.options.logger.info(fields, `${this.#label} is connected to ${describeEndpoint(this.options)}`);
     if (before === 'connecting' || before === 'degraded') {
       this.#status = 'ready';
-      this.events.emit(before === 'connecting' ? 'ready' : 'restored');
+      this.#emit(before === 'connecting' ? 'ready' : 'restored');
     }
     // For the log only, and only where there is one.
     if (before === 'connecting' && this.options.logger !== silentLogger)
@@ -219,7 +231,7 @@ export class Engine implements LaneHost, DialerHost, LeaseHost {
       const fields = { pool: this.options.name, code: error.code, retryInMs };
       this.options.logger.warn(fields, error.message);
     }
-    this.events.emit('dialFailed');
+    this.#emit('dialFailed');
   }
 
   // ---- end ----
@@ -241,15 +253,19 @@ export class Engine implements LaneHost, DialerHost, LeaseHost {
   /** Closes the connections, with QUIT for at most `quitLimitMs` each, and fails what still waits. */
   async shut(quitLimitMs: number, error?: unknown): Promise<void> {
     this.#status = 'closed';
-    this.leases.destroy();
-    this.dedicated.close();
+    this.#endError ??= error;
+    this.leases.destroy(this.#endError);
+    const dedicatedClosed = this.dedicated.close();
     const dialerStopped = this.#dialer.stop();
     const connections = this.lanes.flatMap((lane) => lane.connection ?? []);
-    if (quitLimitMs <= 0) for (const connection of connections) connection.destroy();
-    else await Promise.all(connections.map((connection) => connection.quit(quitLimitMs)));
-    this.#failWaiting(error);
-    await dialerStopped;
-    this.events.emit('close');
+    for (const connection of connections) {
+      if (quitLimitMs > 0) connection.quit(quitLimitMs);
+      else connection.destroy();
+    }
+    this.#failWaiting();
+    // Not before what was in flight is settled too.
+    await Promise.all([dialerStopped, dedicatedClosed, ...connections.map(({ gone }) => gone)]);
+    this.#emit('close');
     this.events.removeAllListeners();
   }
 
@@ -280,7 +296,7 @@ export class Engine implements LaneHost, DialerHost, LeaseHost {
   }
 
   #refusal(commands: number, bytes: number): RedisPoolError | undefined {
-    if (this.#status === 'draining' || this.#status === 'closed') return this.#refusalAtEnd();
+    if (this.#status === 'draining' || this.#status === 'closed') return this.refusalAtEnd();
     const { maxPending } = this.options;
     const tooMany = this.#pendingCommands + commands > maxPending.commands;
     // A command that is larger than the bound by itself may pass when nothing else is pending.
@@ -297,7 +313,8 @@ export class Engine implements LaneHost, DialerHost, LeaseHost {
     );
   }
 
-  #refusalAtEnd(): RedisPoolError {
+  /** What is told to who comes after the end began. */
+  refusalAtEnd(): RedisPoolError {
     const closed = this.#status === 'closed';
     const reason = closed ? 'is closed' : 'is closing and takes no new commands';
     return this.error(closed ? 'RP_ERR_CLOSED' : 'RP_ERR_CLOSING', reason, { maybeExecuted: false });
@@ -378,14 +395,12 @@ export class Engine implements LaneHost, DialerHost, LeaseHost {
   #failLost(command: PoolCommand, maybeExecuted: boolean, loss: LaneLoss): void {
     const name = command.profile.name.toUpperCase();
     const { cause } = loss;
-    command.fail(
-      this.#status === 'closed'
-        ? this.error('RP_ERR_CLOSED', `was closed before ${name} was answered`, { cause, maybeExecuted })
-        : this.error('RP_ERR_CONNECTION_LOST', `lost its connection before ${name} was answered`, {
-            cause,
-            maybeExecuted,
-          }),
-    );
+    const details = { cause, maybeExecuted };
+    if (this.#status === 'closed') this.#cut(command, `was closed before ${name} was answered`, details);
+    else {
+      const reason = `lost its connection before ${name} was answered`;
+      command.fail(this.error('RP_ERR_CONNECTION_LOST', reason, details));
+    }
     this.#release(command);
   }
 
@@ -405,14 +420,19 @@ export class Engine implements LaneHost, DialerHost, LeaseHost {
     while (this.#waiting.head?.settled) this.#release(this.#waiting.shift() as PoolCommand);
   }
 
-  #failWaiting(error: unknown): void {
+  #failWaiting(): void {
     this.#waitingSweep.disarm();
     for (const command of this.#waiting.takeAll()) {
       const reason = `was closed while ${command.profile.name.toUpperCase()} waited for a connection`;
-      const maybeExecuted = this.#wasSentBefore(command);
-      command.fail(error ?? this.error('RP_ERR_CLOSED', reason, { maybeExecuted }));
+      this.#cut(command, reason, { maybeExecuted: this.#wasSentBefore(command) });
       this.#release(command);
     }
+  }
+
+  /** Fails what the end of the engine leaves without an answer. */
+  #cut(command: PoolCommand, reason: string, details: { cause?: unknown; maybeExecuted: boolean }): void {
+    if (!command.settled) this.#cutCommands += 1;
+    command.fail(this.#endError ?? this.error('RP_ERR_CLOSED', reason, details));
   }
 
   #release(command: PoolCommand): void {
@@ -439,7 +459,20 @@ export class Engine implements LaneHost, DialerHost, LeaseHost {
     );
     if (this.lanes.some((other) => other.isUp)) return;
     this.#status = 'degraded';
-    this.events.emit('degraded');
+    this.#emit('degraded');
+  }
+
+  /** What a listener throws is uncaught, as from any emitter, but keeps the engine from nothing. */
+  #emit(event: EngineEvent): void {
+    for (const listener of this.events.rawListeners(event)) {
+      try {
+        listener();
+      } catch (error) {
+        process.nextTick(() => {
+          throw error;
+        });
+      }
+    }
   }
 
   #error(code: RedisPoolErrorCode, message: string, details: { cause?: unknown; maybeExecuted?: boolean }) {

@@ -16,7 +16,9 @@ export interface ExclusivePoolLimits {
 /** Where resources come from and what they may cost. */
 export interface ResourceHost<T> {
   create(): Promise<T>;
+  /** Must not throw. */
   destroyOne(resource: T): void;
+  /** Whether it still works; must not throw. */
   isUsable(resource: T): boolean;
   /** Takes one place of the capacity that everything shares, before anything is created for it. */
   reserve(): boolean;
@@ -44,7 +46,10 @@ export interface ExclusivePoolCounts {
 export interface WaitOptions {
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
+  /** What the wait ends with at its limit. */
   readonly onTimeout: () => unknown;
+  /** What it ends with at once when too many wait already. */
+  readonly onFull: () => unknown;
 }
 
 /**
@@ -80,16 +85,13 @@ export class ExclusivePool<T> {
     return { creating: this.#creating, idle: this.#idle.length, leased: this.#leased, waiting };
   }
 
-  get isFull(): boolean {
-    return this.#waiters.length >= this.#limits.maxWaiting;
-  }
-
   /** An idle resource, if there is one and nobody waits for it. */
   tryAcquire(): Slot<T> | undefined {
     if (this.#waiters.length > 0) return undefined;
     for (let slot = this.#idle.pop(); slot !== undefined; slot = this.#idle.pop()) {
       if (this.#isFit(slot)) {
         this.#leased += 1;
+        if (this.#idle.length < this.#limits.minIdle) this.grow();
         return slot;
       }
       this.#discard(slot);
@@ -97,8 +99,11 @@ export class ExclusivePool<T> {
     return undefined;
   }
 
-  /** Waits for a resource, behind everybody who waits already. */
-  wait({ timeoutMs, signal, onTimeout }: WaitOptions): Promise<Slot<T>> {
+  /**
+   * Waits for a resource, behind everybody who waits already. More than `maxWaiting` callers wait only while
+   * something is being created for each of the others.
+   */
+  wait({ timeoutMs, signal, onTimeout, onFull }: WaitOptions): Promise<Slot<T>> {
     return new Promise((resolve, reject) => {
       const waiter: Waiter<Slot<T>> = {
         resolve: (slot) => {
@@ -123,6 +128,9 @@ export class ExclusivePool<T> {
       signal?.addEventListener('abort', onAbort, { once: true });
       this.#waiters.push(waiter);
       this.grow();
+      if (this.#waiters.length - this.#creating <= this.#limits.maxWaiting) return;
+      this.#waiters.remove(waiter);
+      waiter.reject(onFull());
     });
   }
 
@@ -200,24 +208,31 @@ export class ExclusivePool<T> {
 
   async #create(): Promise<void> {
     const generation = this.#generation;
+    let resource: T;
     try {
-      this.#created(await this.#host.create(), generation);
+      resource = await this.#host.create();
     } catch (error) {
       this.#creating -= 1;
       this.lastError = error;
       this.#host.free();
       this.#pause();
+      this.grow();
+      return;
     }
+    this.#created(resource, generation);
     this.grow();
   }
 
   #created(resource: T, generation: number): void {
     this.#creating -= 1;
-    this.#failures = 0;
-    this.lastError = undefined;
     const lifetimeMs = this.#limits.maxLifetimeMs * (1 - Math.random() * 0.1);
     const slot = { resource, generation, retireAt: performance.now() + lifetimeMs, idleSince: 0 };
-    if (this.#closed || !this.#isFit(slot)) this.#discard(slot);
+    const isUsable = this.#host.isUsable(resource);
+    if (isUsable) {
+      this.#failures = 0;
+      this.lastError = undefined;
+    } else this.#pause();
+    if (this.#closed || !isUsable || generation !== this.#generation) this.#discard(slot);
     else this.#handOver(slot);
   }
 

@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Place } from './place.js';
 
 /**
  * Whoever holds leases: the function given to `lease()`, or a scope. Holders nest, so that a wait inside is known
@@ -7,17 +8,11 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 export class Holder {
   readonly parent: Holder | undefined;
   /** Where this holder got its lease, for the report of a deadlock. */
-  place: Error | undefined;
+  place: Place | undefined;
   holds = 0;
-  #waits = 0;
 
   constructor(parent: Holder | undefined) {
     this.parent = parent;
-  }
-
-  /** Whether somebody inside waits for a lease, so that nothing held here can come free by itself. */
-  get isWaiting(): boolean {
-    return this.#waits > 0;
   }
 
   /** The innermost holder in the chain that holds something. */
@@ -29,18 +24,35 @@ export class Holder {
     return this === other || this.parent?.contains(other) === true;
   }
 
-  /** Marks the chain as waiting; returns how to take the mark off. */
-  startWaiting(): () => void {
-    for (const holder of this.#chain()) holder.#waits += 1;
-    return () => {
-      for (const holder of this.#chain()) holder.#waits -= 1;
-    };
-  }
-
-  *#chain(): Generator<Holder> {
+  /** This holder and those around it, from the inside out. */
+  *chain(): Generator<Holder> {
     for (let holder: Holder | undefined = this; holder !== undefined; holder = holder.parent) yield holder;
   }
 }
 
 /** The holder of the current asynchronous call, inside the function given to `lease()`. */
 export const currentHolder = new AsyncLocalStorage<Holder>();
+
+/**
+ * Which holders have somebody inside who waits for a lease, so that nothing held there can come free by itself. One
+ * for each pool: holders reach over pools, but who waits for the lease of one does not wait for those of another.
+ */
+export class WaitingHolders {
+  readonly #waits = new Map<Holder, number>();
+
+  has(holder: Holder): boolean {
+    return this.#waits.has(holder);
+  }
+
+  add(holder: Holder): void {
+    for (const each of holder.chain()) this.#waits.set(each, (this.#waits.get(each) ?? 0) + 1);
+  }
+
+  remove(holder: Holder): void {
+    for (const each of holder.chain()) {
+      const waits = this.#waits.get(each) ?? 0;
+      if (waits > 1) this.#waits.set(each, waits - 1);
+      else this.#waits.delete(each);
+    }
+  }
+}

@@ -75,6 +75,12 @@ export class LaneDialer {
         link: await openLaneLink(connection, this.#policy),
       });
       const { connection, link } = await dial(this.#options, 'lane', prepare, this.#abort.signal);
+      if (this.#stopped) {
+        // Stopped in the moment in which it came up: nobody would ever close it.
+        connection.destroy();
+        await connection.gone;
+        return;
+      }
       this.failures = 0;
       this.lastError = undefined;
       this.#everConnected = true;

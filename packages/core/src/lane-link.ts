@@ -28,10 +28,11 @@ export class PublicLink implements LaneLink {
 
   send(command: PoolCommand): void {
     const { redis, coalescer } = this.#connection;
-    // Only tracing looks at the promise of a command that belongs to a pipeline.
-    command.promise ??= new Promise(() => {});
+    command.makeTraceable();
     const before = coalescer.accepted;
-    redis.sendCommand(command as unknown as Command);
+    const returned: unknown = redis.sendCommand(command as unknown as Command);
+    // A wrapper may return a promise of its own; the caller has the command's, and nobody has this one.
+    if (returned instanceof Promise && returned !== command.promise) returned.catch(() => {});
     if (coalescer.accepted > before) command.writeNumber = coalescer.accepted;
   }
 }

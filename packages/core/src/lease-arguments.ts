@@ -28,6 +28,16 @@ export function checkDurability({ replicas, timeoutMs }: DurableOptions): void {
   checkInteger('timeoutMs', timeoutMs, 1, LONGEST_MS);
 }
 
+/** @throws RedisPoolError `RP_ERR_INVALID_OPTION` */
+export function checkReady(timeoutMs: number): void {
+  checkInteger('timeoutMs', timeoutMs, 1, LONGEST_MS);
+}
+
+/** @throws RedisPoolError `RP_ERR_INVALID_OPTION` */
+export function checkClose(timeoutMs: number): void {
+  checkInteger('timeoutMs', timeoutMs, 0, LONGEST_MS);
+}
+
 function checkInteger(name: string, value: unknown, least: number, most: number): void {
   if (Number.isInteger(value) && (value as number) >= least && (value as number) <= most) return;
   throw invalid(name, `an integer from ${least} to ${most}`, String(value));

@@ -1,34 +1,41 @@
-import type { CommandOwner, PoolCommand } from './command.js';
+import type { BlockingWork } from './blocking-call.js';
+import { type CommandArgument, type CommandOwner, PoolCommand } from './command.js';
 import { CommandQueue } from './command-queue.js';
 import type { Connection } from './connection.js';
-import type { RedisPoolError, RedisPoolErrorCode } from './errors.js';
 import { PublicLink } from './lane-link.js';
 import { withoutArguments } from './sanitize-error.js';
 import { type HomeState, SessionState } from './session-state.js';
 
-type MakeError = (
-  code: RedisPoolErrorCode,
-  reason: string,
-  details?: { cause?: unknown; maybeExecuted?: boolean },
-) => RedisPoolError;
+/** The errors that a lease connection ends commands with. */
+export interface LeaseErrors {
+  /** The connection went before the command was answered. */
+  lost(command: PoolCommand, cause: unknown, maybeExecuted: boolean): unknown;
+  /** The command was not answered within `timeoutMs`. */
+  late(command: PoolCommand, timeoutMs: number): unknown;
+}
 
 /** A connection that one caller has for itself, and what that caller's commands left on it. */
 export class LeaseConnection implements CommandOwner {
   readonly connection: Connection;
-  /** For CLIENT UNBLOCK; `undefined` where the server does not tell. */
-  readonly clientId: number | undefined;
+  /** For CLIENT UNBLOCK; `undefined` where this user may not ask for it, or may not use it. */
+  readonly unblockId: number | undefined;
   readonly state = new SessionState();
+  /** While an UNBLOCK for this connection may be under way; see `endWaits()`. */
+  unblocking: Promise<void> | undefined;
+  /** What waits at the server on it. */
+  readonly works = new Set<BlockingWork>();
   readonly #home: HomeState;
-  readonly #makeError: MakeError;
+  readonly #errors: LeaseErrors;
   readonly #inFlight = new CommandQueue();
   readonly #timers = new Map<PoolCommand, NodeJS.Timeout>();
   readonly #link: PublicLink;
+  #onAnswered: () => void = () => {};
 
-  constructor(connection: Connection, clientId: number | undefined, home: HomeState, makeError: MakeError) {
+  constructor(connection: Connection, unblockId: number | undefined, home: HomeState, errors: LeaseErrors) {
     this.connection = connection;
-    this.clientId = clientId;
+    this.unblockId = unblockId;
     this.#home = home;
-    this.#makeError = makeError;
+    this.#errors = errors;
     this.#link = new PublicLink(connection);
   }
 
@@ -40,41 +47,59 @@ export class LeaseConnection implements CommandOwner {
     return !this.connection.lost && this.connection.socket.writable;
   }
 
+  /** Whether nothing is to be done before somebody else may have it. */
+  get isClean(): boolean {
+    return this.#inFlight.length === 0 && this.unblocking === undefined && this.state.isClean;
+  }
+
   /** Calls back once when the connection is gone; what was in flight on it is settled before. */
   onLost(listener: () => void): void {
     this.connection.onLost((cause) => {
       for (const command of this.#inFlight.takeAll()) this.#failLost(command, cause);
+      this.#onAnswered();
       listener();
     });
   }
 
   /** Sends a command that has its promise or listener; `timeoutMs` ends the wait of its caller, not the command. */
   send(command: PoolCommand, timeoutMs: number | undefined): void {
-    if (!this.isUsable) {
-      this.#failLost(command, undefined);
-      return;
-    }
-    command.owner = this;
     if (command.startedAt === 0) command.startedAt = performance.now();
-    this.state.note(command);
-    this.#link.send(command);
-    this.#inFlight.push(command);
     if (timeoutMs !== undefined) this.#limit(command, timeoutMs);
+    this.#write(command);
+  }
+
+  /** Sends a command of its own for a command whose caller is answered by somebody else. */
+  sendCopy(command: PoolCommand, args: CommandArgument[]): Promise<unknown> {
+    const { name, profile, bytes, replyEncoding } = command;
+    const copy = new PoolCommand(name, profile, args, bytes, replyEncoding);
+    const reply = copy.createPromise();
+    this.send(copy, undefined);
+    return reply;
   }
 
   replied(command: PoolCommand, reply: unknown): void {
-    if (this.#takeOut(command)) command.fulfil(reply, false);
+    if (!this.#takeOut(command)) return;
+    this.#stopTimer(command);
+    command.fulfil(reply, false);
   }
 
   refused(command: PoolCommand, error: Error): void {
     if (!this.#takeOut(command)) return;
-    if (!command.settled && command.retryAfter(error)) this.send(command, undefined);
-    else command.refuse(withoutArguments(Object.assign(error, { command: { name: command.name } })) as Error);
+    if (!command.settled && command.retryAfter(error)) {
+      // The server did not run it (NOSCRIPT): it goes again, in another form, within the same limit.
+      command.writeNumber = 0;
+      this.#write(command);
+      return;
+    }
+    this.#stopTimer(command);
+    this.state.noteRefusal(command, error);
+    command.refuse(withoutArguments(Object.assign(error, { command: { name: command.name } })) as Error);
   }
 
   /** Undoes what is known to be left, in one write. Resolves with whether the connection may be used again. */
   async clean(limitMs: number): Promise<boolean> {
-    if (this.state.isDoubtful || this.#inFlight.length > 0 || !this.isUsable) return false;
+    await this.#untilAnswered(limitMs);
+    if (!this.isUsable || this.#inFlight.length > 0 || this.state.isDoubtful) return false;
     if (this.state.isClean) return true;
     const { redis } = this.connection;
     const commands = this.state.cleanup(this.#home);
@@ -94,16 +119,48 @@ export class LeaseConnection implements CommandOwner {
     this.connection.destroy();
   }
 
+  /** What is closed anyway needs no waiting for. */
+  async #untilAnswered(limitMs: number): Promise<void> {
+    if (this.isUsable && !this.state.isDoubtful) await this.unblocking;
+    if (!this.isUsable || this.state.isDoubtful || this.#inFlight.length === 0) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, limitMs);
+      this.#onAnswered = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  #write(command: PoolCommand): void {
+    if (!this.isUsable) {
+      this.#failLost(command, undefined);
+      return;
+    }
+    command.owner = this;
+    this.state.note(command);
+    try {
+      this.#link.send(command);
+    } catch (error) {
+      // It is longer than any string can be, and was not sent.
+      this.#stopTimer(command);
+      command.owner = undefined;
+      command.fail(error);
+      return;
+    }
+    this.#inFlight.push(command);
+  }
+
   #limit(command: PoolCommand, timeoutMs: number): void {
     const expire = (): void => {
       this.#timers.delete(command);
       if (command.settled) return;
-      const name = command.profile.name.toUpperCase();
       // Its reply is still owed: nobody else gets this connection.
       this.state.doubt();
-      const reason = `got no reply to ${name} on a lease within ${timeoutMs} ms (commandTimeoutMs)`;
-      command.fail(this.#makeError('RP_ERR_COMMAND_TIMEOUT', reason, { maybeExecuted: true }));
+      this.#onAnswered();
+      command.fail(this.#errors.late(command, timeoutMs));
     };
+    // One turn of the event loop later: a reply that lies in the socket by then is in time.
     this.#timers.set(command, setTimeout(setImmediate, timeoutMs, expire));
   }
 
@@ -113,8 +170,8 @@ export class LeaseConnection implements CommandOwner {
       return false;
     }
     this.#inFlight.shift();
-    this.#stopTimer(command);
     command.owner = undefined;
+    if (this.#inFlight.length === 0) this.#onAnswered();
     return true;
   }
 
@@ -126,9 +183,9 @@ export class LeaseConnection implements CommandOwner {
   #failLost(command: PoolCommand, cause: unknown): void {
     this.#stopTimer(command);
     command.owner = undefined;
+    if (command.settled) return;
     const { writeNumber } = command.batch?.decisive ?? command;
     const maybeExecuted = writeNumber !== 0 && writeNumber <= this.connection.coalescer.flushed;
-    const reason = `lost the connection of a lease before ${command.profile.name.toUpperCase()} was answered`;
-    command.fail(this.#makeError('RP_ERR_CONNECTION_LOST', reason, { cause, maybeExecuted }));
+    command.fail(this.#errors.lost(command, cause, maybeExecuted));
   }
 }

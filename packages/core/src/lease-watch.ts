@@ -1,25 +1,26 @@
 import type { LeaseSlot } from './leases.js';
+import type { Place } from './place.js';
 
 interface Watched {
   readonly since: number;
-  readonly place: Error;
+  readonly place: Place;
 }
 
 /** Reports each lease that is held for too long, once, with the place where it was acquired. */
 export class LeaseWatch {
   readonly #afterMs: number;
-  readonly #report: (heldMs: number, place: Error) => void;
+  readonly #report: (heldMs: number, place: Place) => void;
   // In the order of acquiring, which is the order in which they fall due.
   readonly #held = new Map<LeaseSlot, Watched>();
   #timer: NodeJS.Timeout | undefined;
 
   /** `afterMs` 0: nothing is watched. */
-  constructor(afterMs: number, report: (heldMs: number, place: Error) => void) {
+  constructor(afterMs: number, report: (heldMs: number, place: Place) => void) {
     this.#afterMs = afterMs;
     this.#report = report;
   }
 
-  add(slot: LeaseSlot, place: Error): void {
+  add(slot: LeaseSlot, place: Place): void {
     if (this.#afterMs === 0) return;
     this.#held.set(slot, { since: performance.now(), place });
     if (this.#timer === undefined) this.#schedule(this.#afterMs);

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { blockingTimeoutMs } from './blocking-timeout.js';
+import { waitClassOf, waitLimitMs, waitOf } from './blocking-timeout.js';
 import { tell } from './callbacks.js';
 import { createCommand, type PoolCommand } from './command.js';
 import type { LeaseCommands, PipelineResult, RedisPipeline } from './command-types.js';
@@ -11,8 +11,11 @@ import { MultiChain, PipelineChain, type PipelineHost } from './pipeline.js';
 import { statefulCommandError } from './refusal.js';
 import { type CommandClass, classify, profileOf } from './routing.js';
 
-/** Runs what ends itself by a signal within the limits of the client that acquired the lease. */
-type Limited = (action: (signal: AbortSignal | undefined) => Promise<void>) => Promise<void>;
+/** Runs blocking commands, which end by a signal, within the limits of the client that acquired the lease. */
+type Limited = (
+  commands: readonly PoolCommand[],
+  action: (signal: AbortSignal | undefined) => Promise<void>,
+) => void;
 
 type LeaseState = { readonly tag: 'held' } | { readonly tag: 'released'; readonly done: Promise<void> };
 
@@ -30,19 +33,19 @@ export class RedisLease extends CommandFacade implements AsyncDisposable {
   protected readonly keyPrefix: string | undefined;
   readonly #engine: Engine;
   readonly #slot: LeaseSlot;
-  readonly #holder: Holder;
+  readonly #holder: Holder | undefined;
   readonly #limited: Limited;
   #state: LeaseState = { tag: 'held' };
 
   /** @internal */
-  constructor(engine: Engine, slot: LeaseSlot, holder: Holder, limited: Limited) {
+  constructor(engine: Engine, slot: LeaseSlot, holder: Holder | undefined, limited: Limited) {
     super();
     this.keyPrefix = engine.options.redis.keyPrefix || undefined;
     this.#engine = engine;
     this.#slot = slot;
     this.#holder = holder;
     this.#limited = limited;
-    holder.holds += 1;
+    if (holder !== undefined) holder.holds += 1;
     engine.scripts.each((name, script) => this.addScript(name, script));
   }
 
@@ -82,7 +85,7 @@ export class RedisLease extends CommandFacade implements AsyncDisposable {
     if (this.#state.tag === 'released') return this.#state.done;
     const done = this.#engine.leases.release(this.#slot);
     this.#state = { tag: 'released', done };
-    this.#holder.holds -= 1;
+    if (this.#holder !== undefined) this.#holder.holds -= 1;
     return done;
   }
 
@@ -113,24 +116,18 @@ export class RedisLease extends CommandFacade implements AsyncDisposable {
   }
 
   #send(command: PoolCommand, commandClass: CommandClass): void {
-    const lease = this.#slot.resource;
     this.#engine.counters.commands += 1;
-    if (commandClass === 'blocking' && lease.inFlight === 0) {
-      const { leases } = this.#engine;
-      this.#limited((signal) => leases.blockOn(lease, command, signal)).catch((error: unknown) =>
-        command.fail(error),
+    if (commandClass === 'blocking') this.#block([command]);
+    else
+      this.#slot.resource.send(
+        command,
+        waitLimitMs(waitOf([command]), this.#engine.options.commandTimeoutMs),
       );
-      return;
-    }
-    lease.send(command, this.#timeoutMsOf(command, commandClass));
   }
 
-  /** What waits at the server has its own time, and then ours. */
-  #timeoutMsOf(command: PoolCommand, commandClass: CommandClass): number | undefined {
-    const { commandTimeoutMs } = this.#engine.options;
-    const waits = commandClass === 'blocking' || commandClass === 'connection-relative';
-    const ownMs = waits ? blockingTimeoutMs(command) : undefined;
-    return ownMs === 0 ? undefined : (ownMs ?? 0) + commandTimeoutMs;
+  #block(commands: readonly PoolCommand[]): void {
+    const { leases } = this.#engine;
+    this.#limited(commands, (signal) => leases.blockOn(this.#slot.resource, commands, signal));
   }
 
   #pipelineHost(): PipelineHost {
@@ -148,11 +145,10 @@ export class RedisLease extends CommandFacade implements AsyncDisposable {
 
   #sendAll(commands: readonly PoolCommand[]): void {
     this.#engine.counters.commands += commands.length;
-    let timeoutMs: number | undefined = 0;
-    for (const command of commands) {
-      const oneMs = this.#timeoutMsOf(command, classify(command.profile, command.args));
-      timeoutMs = oneMs === undefined || timeoutMs === undefined ? undefined : Math.max(timeoutMs, oneMs);
-      this.#slot.resource.send(command, timeoutMs);
+    if (commands.some((command) => waitClassOf(command) === 'blocking')) this.#block(commands);
+    else {
+      const limitMs = waitLimitMs(waitOf(commands), this.#engine.options.commandTimeoutMs);
+      for (const command of commands) this.#slot.resource.send(command, limitMs);
     }
   }
 

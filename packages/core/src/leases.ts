@@ -1,17 +1,20 @@
-import { BlockingCall, type BlockingHost, endWaits } from './blocking-call.js';
-import { blockingTimeoutMs } from './blocking-timeout.js';
+import { BlockingCall, type BlockingHost, type BlockingWork } from './blocking-call.js';
+import { BlockingCalls } from './blocking-calls.js';
+import { BlockingChain } from './blocking-chain.js';
 import type { PoolCommand } from './command.js';
 import type { Connection } from './connection.js';
 import type { ConnectionBudget } from './connection-budget.js';
 import type { Counters } from './counters.js';
+import { isDeadlock, type Tenant } from './deadlock.js';
 import { dial } from './dial.js';
 import type { RedisPoolError, RedisPoolErrorCode } from './errors.js';
 import { ExclusivePool, type ExclusivePoolCounts, type ResourceHost, type Slot } from './exclusive-pool.js';
-import type { Holder } from './holder.js';
-import { LeaseConnection } from './lease-connection.js';
+import { type Holder, WaitingHolders } from './holder.js';
+import { LeaseConnection, type LeaseErrors } from './lease-connection.js';
+import { runHook } from './lease-hooks.js';
 import { LeaseWatch } from './lease-watch.js';
+import { Place } from './place.js';
 import type { ResolvedOptions } from './resolved-options.js';
-import { classify } from './routing.js';
 
 export type LeaseSlot = Slot<LeaseConnection>;
 
@@ -41,16 +44,25 @@ export interface AcquireOptions {
   readonly timeoutMs?: number | undefined;
 }
 
+type Phase = { readonly tag: 'open' | 'draining' } | { readonly tag: 'closed'; readonly error: unknown };
+
+const RELEASED = Promise.resolve();
+
 /** Connections that one caller has for itself; opened when needed, closed when idle, never more than the cap. */
-export class Leases implements ResourceHost<LeaseConnection>, BlockingHost {
+export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, LeaseErrors {
   readonly commandTimeoutMs: number;
   readonly #host: LeaseHost;
   readonly #pool: ExclusivePool<LeaseConnection>;
-  readonly #abort = new AbortController();
-  readonly #owners = new Map<LeaseSlot, Holder | undefined>();
-  readonly #blocking = new Set<Pick<BlockingCall, 'cancel'>>();
+  readonly #tenants = new Map<LeaseSlot, Tenant>();
+  readonly #waiting = new WaitingHolders();
+  readonly #blocking = new BlockingCalls();
   readonly #watch: LeaseWatch;
-  #mayUnblock: Promise<boolean> | undefined;
+  /** Ends attempts to connect and hooks that run. */
+  readonly #abort = new AbortController();
+  #phase: Phase = { tag: 'open' };
+  #lanesSeen = 0;
+  #cutLeases = 0;
+  #cutCommands = 0;
 
   constructor(host: LeaseHost) {
     const { commandTimeoutMs, minIdleLeases, leaseIdleMs, leaseMaxLifetimeMs, maxWaiting } = host.options;
@@ -73,42 +85,66 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost {
     return this.#blocking.size;
   }
 
+  /** Leases that were still held at the end of the engine. */
+  get cutLeases(): number {
+    return this.#cutLeases;
+  }
+
+  /** Commands on leases that the end of the engine left without an answer. */
+  get cutCommands(): number {
+    return this.#cutCommands;
+  }
+
+  /** A connection that can be had without waiting for anything, not even a hook; `undefined` when there is none. */
+  acquireNow(): LeaseSlot | undefined {
+    if (this.#host.options.hooks.acquire !== undefined) return undefined;
+    const slot = this.#pool.tryAcquire();
+    if (slot !== undefined) this.#tenants.set(slot, 'command');
+    return slot;
+  }
+
   /**
    * A connection for the caller alone. `holder`: who asks, where known, so that waiting for oneself is seen.
    *
-   * @throws RedisPoolError `RP_ERR_ACQUIRE_TIMEOUT`, `RP_ERR_QUEUE_FULL`, `RP_ERR_LEASE_DEADLOCK`, `RP_ERR_CLOSING`;
-   * the reason of `signal`.
+   * @throws RedisPoolError `RP_ERR_ACQUIRE_TIMEOUT`, `RP_ERR_QUEUE_FULL`, `RP_ERR_LEASE_DEADLOCK`, `RP_ERR_CLOSING`,
+   * `RP_ERR_CLOSED`; the reason of `signal`; what the hook `acquire` throws.
    */
   async acquire(options: AcquireOptions, holder: Holder | undefined): Promise<LeaseSlot> {
     options.signal?.throwIfAborted();
-    if (this.#abort.signal.aborted)
-      throw this.#host.error('RP_ERR_CLOSING', 'is closing and gives out no lease');
-    const slot = this.#pool.tryAcquire() ?? (await this.#wait(options, holder));
-    this.#owners.set(slot, holder);
+    if (this.#phase.tag !== 'open') throw this.#endError(false);
+    const { timeoutMs: limitMs = this.#host.options.acquireTimeoutMs } = options;
+    const startedAt = performance.now();
+    const slot = this.#pool.tryAcquire() ?? (await this.#wait(options.signal, limitMs, holder));
+    this.#tenants.set(slot, 'command');
+    // Between being handed over and being here it may have been all over.
+    if ((this.#phase as Phase).tag === 'closed') {
+      this.#giveBack(slot, false);
+      throw this.#endError(false);
+    }
+    const leftMs = limitMs - (performance.now() - startedAt);
+    if (this.#host.options.hooks.acquire !== undefined)
+      await this.#runAcquireHook(slot, options.signal, leftMs);
     return slot;
   }
 
   /** Says who holds a slot from now on, and where it was acquired. */
-  setOwner(slot: LeaseSlot, owner: Holder, place: Error): void {
-    this.#owners.set(slot, owner);
-    owner.place = place;
+  setTenant(slot: LeaseSlot, tenant: Holder | 'someone', place: Place): void {
+    this.#tenants.set(slot, tenant);
     this.#watch.add(slot, place);
   }
 
   /** Takes a lease back: clean as it is, otherwise cleaned, and destroyed where that cannot be done for certain. */
-  async release(slot: LeaseSlot): Promise<void> {
-    this.#owners.delete(slot);
+  release(slot: LeaseSlot): Promise<void> {
     this.#watch.remove(slot);
-    const lease = slot.resource;
-    const asItIs = lease.inFlight === 0 && lease.state.isClean;
-    const reusable = asItIs || (await lease.clean(this.commandTimeoutMs));
-    this.#pool.release(slot, reusable);
-    this.#host.leaseReturned();
+    const { release } = this.#host.options.hooks;
+    if (!slot.resource.isClean || release !== undefined) return this.#releaseSlowly(slot);
+    this.#giveBack(slot, true);
+    return RELEASED;
   }
 
   /**
-   * Runs blocking commands on a connection of their own, for exactly as long as they take, and settles them. One
-   * alone is a blocking call; several are a pipeline, whose cancelled waits end as if their time was over.
+   * Runs blocking commands on a connection of their own, for exactly as long as they take, and settles them: one
+   * alone, or a pipeline.
    */
   async runBlocking(
     commands: readonly PoolCommand[],
@@ -117,81 +153,58 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost {
   ): Promise<void> {
     let slot: LeaseSlot;
     try {
-      slot = await this.acquire({ signal }, holder);
+      slot = this.acquireNow() ?? (await this.acquire({ signal }, holder));
     } catch (error) {
       for (const command of commands) command.fail(error);
       return;
     }
-    const [only] = commands as [PoolCommand];
-    if (commands.length === 1) await this.blockOn(slot.resource, only, signal);
-    else await this.#runChain(slot.resource, commands, signal);
-    await this.release(slot);
+    const lease = slot.resource;
+    const settle = await this.#blocking.run(this.#workOf(commands, lease), signal);
+    // Back before the caller goes on, so that the next call finds it; but nobody waits for the end of an UNBLOCK.
+    const released = lease.isClean ? this.release(slot) : undefined;
+    settle();
+    await (released ?? this.release(slot));
   }
 
-  /** Runs a blocking command on a lease that is held already. */
+  /** Runs blocking commands on a lease that is held already, and settles them. */
   async blockOn(
-    lease: LeaseConnection,
-    command: PoolCommand,
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
-    const call = new BlockingCall(this, command, lease);
-    await this.#cancellable(call, signal, () => call.run());
-  }
-
-  async #runChain(
     lease: LeaseConnection,
     commands: readonly PoolCommand[],
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    let ending: Promise<void> | undefined;
-    const cancel = (): void => {
-      ending ??= endWaits(this, lease);
-    };
-    await this.#cancellable({ cancel }, signal, async () => {
-      const timeoutMs = chainTimeoutMs(commands, this.commandTimeoutMs);
-      await Promise.all(commands.map((command) => sendAndSettle(lease, command, timeoutMs)));
-      await ending;
-    });
-  }
-
-  async #cancellable(
-    call: Pick<BlockingCall, 'cancel'>,
-    signal: AbortSignal | undefined,
-    run: () => Promise<void>,
-  ): Promise<void> {
-    const onAbort = (): void => call.cancel(signal?.reason);
-    signal?.addEventListener('abort', onAbort, { once: true });
-    this.#blocking.add(call);
-    if (signal?.aborted) onAbort();
-    await run();
-    this.#blocking.delete(call);
-    signal?.removeEventListener('abort', onAbort);
+    const settle = await this.#blocking.run(this.#workOf(commands, lease), signal);
+    settle();
   }
 
   /** Refuses new leases and ends every wait, for a lease or inside a blocking command. */
   drain(): void {
-    const closing = (): RedisPoolError =>
-      this.#host.error('RP_ERR_CLOSING', 'is closing', { maybeExecuted: false });
+    if (this.#phase.tag === 'open') this.#phase = { tag: 'draining' };
     this.#abort.abort();
-    this.#pool.close(closing);
-    for (const call of this.#blocking) call.cancel(closing());
+    this.#pool.close(() => this.#endError(false));
+    this.#blocking.end((maybeExecuted) => this.#endError(maybeExecuted));
   }
 
-  /** Cuts what is still held. */
-  destroy(): void {
+  /** Cuts what is still held. `error`: what its callers get, instead of `RP_ERR_CLOSED`. */
+  destroy(error?: unknown): void {
+    this.#phase = { tag: 'closed', error };
     this.drain();
     this.#watch.close();
-    for (const { resource } of this.#owners.keys()) resource.destroy();
+    for (const [{ resource }, tenant] of this.#tenants) {
+      if (tenant !== 'command') this.#cutLeases += 1;
+      resource.destroy();
+    }
   }
 
-  /** To be called when a lane is up again, or a place of the budget came free. */
+  /** To be called when a place of the budget came free. */
   grow(): void {
     this.#pool.grow();
   }
 
-  /** To be called with each new connection of a lane: it may have another server, or user, at its end. */
+  /** To be called with each new connection of a lane. */
   laneConnected(): void {
-    this.#mayUnblock = undefined;
+    this.#lanesSeen += 1;
+    // Another server may be at that address now: what was connected before is not handed out again.
+    if (this.#lanesSeen > this.#host.options.lanes) this.#pool.reset();
     this.#pool.resume();
   }
 
@@ -202,16 +215,14 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost {
   // ---- what the pool of connections asks ----
 
   async create(): Promise<LeaseConnection> {
+    const { options } = this.#host;
+    const home = { db: options.db, name: `${options.name}:lease:${process.pid}` };
     const prepare = async (connection: Connection): Promise<LeaseConnection> => {
-      const { db, name } = this.#host.options;
-      const home = { db, name: `${name}:lease:${process.pid}` };
-      const lease = new LeaseConnection(connection, await clientIdOf(connection), home, (...details) =>
-        this.#host.error(...details),
-      );
+      const lease = new LeaseConnection(connection, await unblockIdOf(connection), home, this);
       lease.onLost(() => this.#pool.forget(lease));
       return lease;
     };
-    return dial(this.#host.options, 'lease', prepare, this.#abort.signal);
+    return dial(options, 'lease', prepare, this.#abort.signal);
   }
 
   destroyOne(lease: LeaseConnection): void {
@@ -236,60 +247,118 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost {
 
   // ---- what a blocking call asks ----
 
-  canUnblock(): Promise<boolean> {
-    // No client has the ID 0: the answer says only whether the command is allowed.
-    this.#mayUnblock ??= this.#host.call('CLIENT', 'UNBLOCK', '0').then(
-      () => true,
-      () => false,
-    );
-    return this.#mayUnblock;
-  }
-
   async unblock(clientId: number): Promise<boolean> {
+    if (!this.#host.isUp) return false;
     return (await this.#host.call('CLIENT', 'UNBLOCK', `${clientId}`)) === 1;
   }
 
+  giveUp(lease: LeaseConnection): void {
+    if (this.#phase.tag === 'draining') this.#cutCommands += lease.inFlight;
+    lease.destroy();
+  }
+
   timeoutError(command: PoolCommand, timeoutMs: number): Error {
-    const reason = `got no reply to ${command.profile.name.toUpperCase()} within ${timeoutMs} ms (its own timeout and commandTimeoutMs)`;
+    const reason = `got no reply to ${nameOf(command)} within ${timeoutMs} ms (its own timeout and commandTimeoutMs)`;
     return this.#host.error('RP_ERR_COMMAND_TIMEOUT', reason, { maybeExecuted: true });
   }
 
-  async #wait({ signal, timeoutMs }: AcquireOptions, holder: Holder | undefined): Promise<LeaseSlot> {
-    if (this.#pool.isFull) throw this.#fullError();
-    this.#refuseDeadlock(holder);
+  // ---- what a connection ends commands with ----
+
+  lost(command: PoolCommand, cause: unknown, maybeExecuted: boolean): unknown {
+    if (this.#phase.tag === 'closed') {
+      this.#cutCommands += 1;
+      const reason = `was closed before ${nameOf(command)} was answered on a lease`;
+      return this.#phase.error ?? this.#host.error('RP_ERR_CLOSED', reason, { cause, maybeExecuted });
+    }
+    const reason = `lost the connection of a lease before ${nameOf(command)} was answered`;
+    return this.#host.error('RP_ERR_CONNECTION_LOST', reason, { cause, maybeExecuted });
+  }
+
+  late(command: PoolCommand, timeoutMs: number): unknown {
+    const reason = `got no reply to ${nameOf(command)} on a lease within ${timeoutMs} ms (commandTimeoutMs)`;
+    return this.#host.error('RP_ERR_COMMAND_TIMEOUT', reason, { maybeExecuted: true });
+  }
+
+  #workOf(commands: readonly PoolCommand[], lease: LeaseConnection): BlockingWork {
+    const [only] = commands as [PoolCommand];
+    return commands.length === 1
+      ? new BlockingCall(this, only, lease)
+      : new BlockingChain(this, commands, lease);
+  }
+
+  async #wait(
+    signal: AbortSignal | undefined,
+    timeoutMs: number,
+    holder: Holder | undefined,
+  ): Promise<LeaseSlot> {
+    if (holder !== undefined) this.#refuseDeadlock(holder);
     this.#host.start();
-    const limitMs = timeoutMs ?? this.#host.options.acquireTimeoutMs;
-    const stopWaiting = holder?.startWaiting();
+    if (holder !== undefined) this.#waiting.add(holder);
     try {
       return await this.#pool.wait({
-        timeoutMs: limitMs,
+        timeoutMs,
         signal,
-        onTimeout: () => this.#timeoutError(limitMs),
+        onTimeout: () => this.#timeoutError(timeoutMs, holder),
+        onFull: () => this.#fullError(),
       });
     } finally {
-      stopWaiting?.();
+      if (holder !== undefined) this.#waiting.remove(holder);
     }
   }
 
-  /** A caller that holds a lease waits for another while every lease there can be is held by callers that wait. */
-  #refuseDeadlock(holder: Holder | undefined): void {
-    const holding = holder?.holding();
-    const { idle, creating, leased } = this.#pool.counts;
-    const { used, max } = this.#host.budget;
-    if (holder === undefined || holding === undefined || idle + creating > 0 || used < max) return;
-    const stuck = [...this.#owners.values()].filter(
-      (owner) => owner?.isWaiting || (owner && holder.contains(owner)),
-    );
-    if (stuck.length < leased) return;
-    const reason =
-      `would wait for ever: this caller holds a lease, and all ${leased} leases are held by callers that wait for ` +
-      `another. Raise maxConnections (${max}), or acquire once.\nHeld since: ${placeOf(holding.place)}\nWanted: ${placeOf(new Error())}`;
-    throw this.#host.error('RP_ERR_LEASE_DEADLOCK', reason);
+  async #runAcquireHook(slot: LeaseSlot, signal: AbortSignal | undefined, timeoutMs: number): Promise<void> {
+    const { hooks, name } = this.#host.options;
+    try {
+      await runHook(
+        hooks.acquire as NonNullable<typeof hooks.acquire>,
+        { pool: name },
+        {
+          timeoutMs,
+          signals: [signal, this.#abort.signal],
+          onTimeout: () => this.#hookTimeoutError(),
+        },
+      );
+    } catch (error) {
+      this.#giveBack(slot, true);
+      throw this.#abort.signal.aborted ? this.#endError(false) : error;
+    }
   }
 
-  #report(heldMs: number, place: Error): void {
+  async #releaseSlowly(slot: LeaseSlot): Promise<void> {
+    const lease = slot.resource;
+    // On its way back: it will come free whatever its holder does.
+    this.#tenants.set(slot, 'command');
+    this.#giveBack(slot, lease.isClean || (await lease.clean(this.commandTimeoutMs)));
+    const { hooks, logger, name } = this.#host.options;
+    try {
+      await hooks.release?.({ pool: name });
+    } catch (error) {
+      logger.error({ pool: name, err: error }, `The hook "release" of Redis pool "${name}" failed`);
+    }
+  }
+
+  #giveBack(slot: LeaseSlot, reusable: boolean): void {
+    this.#tenants.delete(slot);
+    this.#pool.release(slot, reusable);
+    this.#host.leaseReturned();
+  }
+
+  /** A caller that holds a lease waits for another while every lease there can be is held by callers that wait. */
+  #refuseDeadlock(holder: Holder): void {
+    const holding = holder.holding();
+    const { idle, creating, leased } = this.#pool.counts;
+    const { used, max } = this.#host.budget;
+    if (holding === undefined || idle + creating > 0 || used < max) return;
+    if (!isDeadlock({ holder, tenants: this.#tenants.values(), leased, waiting: this.#waiting })) return;
+    const reason =
+      `would wait for ever: this caller holds a lease, and all ${leased} leases are held by callers that wait for ` +
+      `another. Raise maxConnections (${max}), or acquire once.\nHeld since:\n${holding.place}\nWanted:\n${Place.here()}`;
+    throw this.#host.error('RP_ERR_LEASE_DEADLOCK', reason, { maybeExecuted: false });
+  }
+
+  #report(heldMs: number, place: Place): void {
     const { logger, name } = this.#host.options;
-    const fields = { pool: name, heldMs: Math.round(heldMs), acquiredAt: placeOf(place) };
+    const fields = { pool: name, heldMs: Math.round(heldMs), acquiredAt: `${place}` };
     this.#host.counters.longLeases += 1;
     logger.warn(
       fields,
@@ -297,18 +366,31 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost {
     );
   }
 
+  #endError(maybeExecuted: boolean): unknown {
+    if (this.#phase.tag !== 'closed')
+      return this.#host.error('RP_ERR_CLOSING', 'is closing', { maybeExecuted });
+    return this.#phase.error ?? this.#host.error('RP_ERR_CLOSED', 'is closed', { maybeExecuted });
+  }
+
   #fullError(): RedisPoolError {
     const reason = `lets no more callers wait for a lease: maxWaiting ${this.#host.options.maxWaiting} is reached (${this.#state()})`;
     return this.#host.error('RP_ERR_QUEUE_FULL', reason, { maybeExecuted: false });
   }
 
-  #timeoutError(limitMs: number): RedisPoolError {
+  #timeoutError(limitMs: number, holder: Holder | undefined): RedisPoolError {
     const cause = this.#pool.lastError ?? this.#host.lastDialError;
-    const reason = `had no lease to give within ${limitMs} ms (acquireTimeoutMs): ${this.#state()}`;
+    const holding = holder?.holding();
+    const own = holding === undefined ? '' : `. This caller holds a lease itself, since:\n${holding.place}`;
+    const reason = `had no lease to give within ${limitMs} ms (acquireTimeoutMs): ${this.#state()}${own}`;
     return this.#host.error('RP_ERR_ACQUIRE_TIMEOUT', reason, {
       ...(cause === undefined ? {} : { cause }),
       maybeExecuted: false,
     });
+  }
+
+  #hookTimeoutError(): RedisPoolError {
+    const reason = `had no lease to give in time (acquireTimeoutMs): the hook "acquire" still runs; ${this.#state()}`;
+    return this.#host.error('RP_ERR_ACQUIRE_TIMEOUT', reason, { maybeExecuted: false });
   }
 
   #state(): string {
@@ -318,52 +400,23 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost {
   }
 }
 
-/** Resolves when the command is settled, whatever it comes to. */
-function sendAndSettle(
-  lease: LeaseConnection,
-  command: PoolCommand,
-  timeoutMs: number | undefined,
-): Promise<void> {
-  return new Promise((resolve) => {
-    const { onFulfilled, onRejected } = command;
-    command.onFulfilled = (value) => {
-      onFulfilled(value);
-      resolve();
-    };
-    command.onRejected = (error) => {
-      onRejected(error);
-      resolve();
-    };
-    lease.send(command, timeoutMs);
+function nameOf(command: PoolCommand): string {
+  return command.profile.name.toUpperCase();
+}
+
+/** The ID for CLIENT UNBLOCK, where this user may ask for it and use it; both are asked in one write. */
+async function unblockIdOf({ redis }: Connection): Promise<number | undefined> {
+  // No client has the ID 0: the answer says only whether the command is allowed.
+  const [id, answer] = await Promise.all([
+    orRefusal(redis.client('ID')),
+    orRefusal(redis.client('UNBLOCK', '0')),
+  ]);
+  return typeof id === 'number' && answer !== undefined ? id : undefined;
+}
+
+function orRefusal(answer: Promise<unknown>): Promise<unknown> {
+  return answer.catch((error: unknown) => {
+    if (error instanceof Error && error.name === 'ReplyError') return undefined;
+    throw error;
   });
-}
-
-/** The waits of a chain come one after another; one without an end leaves the chain without one. */
-function chainTimeoutMs(commands: readonly PoolCommand[], commandTimeoutMs: number): number | undefined {
-  let sumMs = commandTimeoutMs;
-  for (const command of commands) {
-    const waits = !command.inTransaction && classify(command.profile, command.args) === 'blocking';
-    const ownMs = waits ? blockingTimeoutMs(command) : undefined;
-    if (ownMs === 0) return undefined;
-    sumMs += ownMs ?? 0;
-  }
-  return sumMs;
-}
-
-/** A user who may not ask gets its blocking commands in slices instead. */
-async function clientIdOf(connection: Connection): Promise<number | undefined> {
-  const id: unknown = await connection.redis.client('ID').catch(() => undefined);
-  return typeof id === 'number' ? id : undefined;
-}
-
-/** The frames of the application, without those of this package. */
-function placeOf(error: Error | undefined): string {
-  const own = import.meta.url.slice(0, import.meta.url.lastIndexOf('/') + 1);
-  const frames = error?.stack?.split('\n').slice(1) ?? [];
-  return (
-    frames
-      .filter((frame) => !frame.includes(own))
-      .slice(0, 6)
-      .join('\n') || 'an unknown place'
-  );
 }

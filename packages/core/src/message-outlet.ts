@@ -9,7 +9,7 @@ export interface MessageOutlet<E extends MessageEncoding> {
   open(): void;
   /** Messages wait until it is opened again. */
   shut(): void;
-  /** Without an error what waits is dropped; with one it is still handed over, and then the error. */
+  /** What waits is dropped; but with an error an iterator gives it still, and then throws the error. */
   end(error: Error | undefined): void;
 }
 
@@ -41,15 +41,13 @@ export class ListenerOutlet<E extends MessageEncoding> implements MessageOutlet<
   }
 
   end(): void {
-    this.shut();
     this.#buffer.clear();
   }
 
-  // The listener may end its subscription: open or not is asked before each call.
+  // The listener may end its subscription, which empties the buffer.
   #flush(): void {
-    while (this.#isOpen) {
-      const message = this.#buffer.shift();
-      if (message === undefined) return;
+    if (!this.#isOpen) return;
+    for (let message = this.#buffer.shift(); message !== undefined; message = this.#buffer.shift()) {
       this.#call(message);
     }
   }

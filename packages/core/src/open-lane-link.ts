@@ -31,12 +31,12 @@ async function answersInOrder(connection: Connection, link: LaneLink): Promise<b
   return isOwn(first, nonces[0]) && isOwn(second, nonces[1]);
 }
 
-// A user who may not ECHO still gets one answer for each command.
+// A user who may not ECHO, and a server without it, still give one answer to each command.
 const REFUSAL = Symbol('refusal');
 
 function orRefusal(answer: Promise<unknown>): Promise<unknown> {
   return answer.catch((error: unknown) => {
-    if (error instanceof Error && error.message.startsWith('NOPERM')) return REFUSAL;
+    if (error instanceof Error && error.name === 'ReplyError') return REFUSAL;
     throw error;
   });
 }

@@ -1,10 +1,11 @@
 import { inspect } from 'node:util';
 import type { Redis, RedisOptions } from 'ioredis';
 import { RedisClient } from './client.js';
-import { type DrainReport, drainAndClose } from './close.js';
+import { cutAndClose, type DrainReport, drainAndClose } from './close.js';
 import type { PoolCommands } from './command-types.js';
 import type { Engine, PoolStatus } from './engine.js';
 import { RedisPoolError } from './errors.js';
+import { checkClose } from './lease-arguments.js';
 import type { RedisPoolOptions, ScriptDefinition } from './options.js';
 import { parseOptions } from './parse-options.js';
 import { type ReadyOptions, waitUntilReady } from './readiness.js';
@@ -26,6 +27,8 @@ export interface RedisPool extends PoolCommands {}
  */
 export class RedisPool extends RedisClient {
   readonly #unfollow: () => void;
+  /** Whether it holds the engine, gave it back to the other handles, or was the last one and ends it. */
+  #hold: 'held' | 'left' | 'ended' = 'held';
   #closing: Promise<DrainReport> | undefined;
 
   /** @internal */
@@ -41,7 +44,7 @@ export class RedisPool extends RedisClient {
 
   /** State of the engine; `closed` also when only this handle is. */
   get status(): PoolStatus {
-    return this.#closing === undefined ? this.engine.status : 'closed';
+    return this.#hold === 'left' ? 'closed' : this.engine.status;
   }
 
   /**
@@ -107,24 +110,24 @@ export class RedisPool extends RedisClient {
 
   /**
    * Closes this handle. The last one drains the engine: no new work, what runs finishes, then the connections
-   * close, all within `timeoutMs`. Idempotent; never rejects.
+   * close, all within `timeoutMs` (ms, from 0). Idempotent; never rejects.
+   *
+   * @throws RedisPoolError `RP_ERR_INVALID_OPTION` for a `timeoutMs` that is none, synchronously
    */
   close(options: { readonly timeoutMs?: number | undefined } = {}): Promise<DrainReport> {
-    this.#closing ??= this.#leave(options.timeoutMs ?? this.engine.options.closeTimeoutMs);
+    const { timeoutMs = this.engine.options.closeTimeoutMs } = options;
+    checkClose(timeoutMs);
+    const isLast = this.#leave();
+    this.#closing ??= isLast ? drainAndClose(this.engine, timeoutMs) : Promise.resolve(NOTHING_CUT);
     return this.#closing;
   }
 
   /** Closes this handle at once; the last one cuts what runs, which rejects with `error` or `RP_ERR_CLOSED`. */
   destroy(error?: Error): void {
-    if (this.#closing !== undefined && this.engine.status === 'closed') return;
-    const isLast = this.#closing !== undefined || leaveEngine(this.engine);
-    this.#unfollow();
-    this.#closing ??= Promise.resolve({
-      durationMs: 0,
-      drained: false,
-      cutCommands: this.engine.pendingCommands,
-    });
-    if (isLast) void this.engine.shut(0, error);
+    const isLast = this.#leave();
+    if (isLast && this.engine.status === 'closed') return;
+    const closed = isLast ? cutAndClose(this.engine, error) : Promise.resolve(NOTHING_CUT);
+    this.#closing ??= closed;
   }
 
   [inspect.custom](): string {
@@ -132,16 +135,22 @@ export class RedisPool extends RedisClient {
   }
 
   protected override refusal(): Error | undefined {
-    if (this.#closing === undefined) return undefined;
+    if (this.#hold === 'held') return undefined;
+    if (this.#hold === 'ended') return this.engine.refusalAtEnd();
     return this.engine.error('RP_ERR_CLOSED', 'was closed through this handle', { maybeExecuted: false });
   }
 
-  #leave(timeoutMs: number): Promise<DrainReport> {
-    this.#unfollow();
-    if (leaveEngine(this.engine)) return drainAndClose(this.engine, timeoutMs);
-    return Promise.resolve({ durationMs: 0, drained: true, cutCommands: 0 });
+  /** Gives the engine back, once. `true`: this handle was the last one, and ends it. */
+  #leave(): boolean {
+    if (this.#hold === 'held') {
+      this.#unfollow();
+      this.#hold = leaveEngine(this.engine) ? 'ended' : 'left';
+    }
+    return this.#hold === 'ended';
   }
 }
+
+const NOTHING_CUT: DrainReport = { durationMs: 0, drained: true, cutCommands: 0, cutLeases: 0 };
 
 /**
  * Joins the pool of that name in this process, or starts it.

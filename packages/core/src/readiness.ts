@@ -1,5 +1,6 @@
 import type { Engine } from './engine.js';
 import type { RedisPoolError } from './errors.js';
+import { checkReady } from './lease-arguments.js';
 import { describeEndpoint } from './resolved-options.js';
 
 /** How long and how to wait for a pool to be ready. */
@@ -13,6 +14,11 @@ export interface ReadyOptions {
 /** Resolves when a lane is up; rejects on a fatal failure, at the limit, on abort and on close. */
 export function waitUntilReady(engine: Engine, options: ReadyOptions): Promise<void> {
   const { signal, timeoutMs = engine.options.connectTimeoutMs } = options;
+  try {
+    checkReady(timeoutMs);
+  } catch (error) {
+    return Promise.reject(error);
+  }
   if (signal?.aborted) return Promise.reject(signal.reason);
   const before = outcome(engine);
   if (before !== 'open') return before;

@@ -65,8 +65,11 @@ export class RequestRedis extends RedisClient {
     this.#limit?.track(command);
   }
 
-  protected override limited<T>(action: (signal: AbortSignal | undefined) => Promise<T>): Promise<T> {
-    return this.#limit === undefined ? action(undefined) : this.#limit.run(action);
+  protected override limited<T>(
+    action: (signal: AbortSignal | undefined) => Promise<T>,
+    isSent?: () => boolean,
+  ): Promise<T> {
+    return this.#limit === undefined ? action(undefined) : this.#limit.run(action, isSent);
   }
 
   // Inside a function given to lease() it is that function, otherwise the scope itself.

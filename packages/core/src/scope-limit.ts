@@ -55,12 +55,17 @@ export class ScopeLimit {
     this.#add(limited);
   }
 
-  /** Runs something that ends itself, in its own way, with a signal. */
-  async run<T>(action: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  /** Runs something that ends itself, in its own way, with a signal. `isSent`: whether a server has seen it. */
+  async run<T>(action: (signal: AbortSignal) => Promise<T>, isSent: () => boolean = () => false): Promise<T> {
     const refusal = this.refusal();
     if (refusal !== undefined) throw refusal;
     const controller = new AbortController();
-    const limited: Limited = { isSent: true, end: (error) => controller.abort(error) };
+    const limited: Limited = {
+      get isSent() {
+        return isSent();
+      },
+      end: (error) => controller.abort(error),
+    };
     this.#add(limited);
     try {
       return await action(controller.signal);

@@ -3,6 +3,9 @@ import { CommandFacade } from './facade.js';
 import type { ScriptDefinition } from './options.js';
 import { Script } from './script.js';
 
+/** A pool with a `then` would be taken for a promise; the others are members of scopes and chains. */
+const RESERVED: ReadonlySet<string> = new Set(['then', 'label', 'length', 'execOrThrow']);
+
 type Listener = (name: string, script: Script) => void;
 
 /** The scripts of one engine, by the name of the command that they are. */
@@ -19,7 +22,7 @@ export class ScriptRegistry {
    * holds no source.
    */
   define(name: string, definition: ScriptDefinition): void {
-    if (name in CommandFacade.prototype || !/^[A-Za-z_$][\w$]*$/.test(name)) {
+    if (name in CommandFacade.prototype || RESERVED.has(name) || !/^[A-Za-z_$][\w$]*$/.test(name)) {
       const rule = 'a JavaScript identifier that is no Redis command and no method of the pool';
       throw new RedisPoolError(
         'RP_ERR_INVALID_OPTION',

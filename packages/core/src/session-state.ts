@@ -23,6 +23,8 @@ const TAKES_AWAY: ReadonlyMap<string, readonly Trace[]> = new Map([
   ['readwrite', ['readonly']],
 ]);
 
+const ENDS_TRANSACTION: ReadonlySet<string> = new Set(['exec', 'discard']);
+
 /** What a connection is like when nobody has used it. */
 export interface HomeState {
   readonly db: number;
@@ -56,11 +58,20 @@ export class SessionState {
     const key = subcommand === undefined ? name : `${name} ${subcommand}`;
     const trace = LEAVES.get(key);
     if (trace !== undefined) this.#traces.add(trace);
-    for (const gone of TAKES_AWAY.get(key) ?? []) this.#traces.delete(gone);
+    // Without a transaction EXEC and DISCARD are errors and change nothing; within one all others are only queued.
+    if (this.#traces.has('multi') === ENDS_TRANSACTION.has(key)) {
+      for (const gone of TAKES_AWAY.get(key) ?? []) this.#traces.delete(gone);
+    }
     // AUTH, HELLO, RESET, CLIENT REPLY, SCRIPT DEBUG, HIMPORT ...; and modules, of which nothing is known.
     const stateful = commandClass === 'session-state' || (subcommand !== undefined && !isHarmless(key));
     const known = trace !== undefined || TAKES_AWAY.has(key);
     if ((stateful && !known) || commandClass === 'unknown') this.#doubtful = true;
+  }
+
+  /** To be told of each error reply. */
+  noteRefusal({ profile }: PoolCommand, error: Error): void {
+    // The trace that it was to take away may still be there. An EXEC that refuses to run anything does take it away.
+    if (TAKES_AWAY.has(profile.name) && !error.message.startsWith('EXECABORT')) this.#doubtful = true;
   }
 
   /** The commands that undo what is known, in the order in which they work. */

@@ -3,12 +3,12 @@ import type { LeaseConnection } from './lease-connection.js';
 
 /**
  * The arguments of a command with each `$` of an XREAD replaced by the last ID of its stream: asked again and again,
- * `$` would pass over what was added in between.
+ * `$` would pass over what was added in between. `undefined` where the server does not tell that ID.
  */
 export async function withConcreteIds(
   command: PoolCommand,
   lease: LeaseConnection,
-): Promise<CommandArgument[]> {
+): Promise<CommandArgument[] | undefined> {
   const args = [...command.args];
   if (command.profile.name !== 'xread') return args;
   const streams = args.findIndex((argument) => argument.toString().toLowerCase() === 'streams');
@@ -16,18 +16,20 @@ export async function withConcreteIds(
   for (let index = 0; index < count; index += 1) {
     const at = streams + 1 + count + index;
     if (args[at]?.toString() !== '$') continue;
-    args[at] = await lastIdOf(args[streams + 1 + index] as CommandArgument, lease);
+    const id = await lastIdOf(args[streams + 1 + index] as CommandArgument, lease);
+    if (id === undefined) return undefined;
+    args[at] = id;
   }
   return args;
 }
 
-async function lastIdOf(key: CommandArgument, lease: LeaseConnection): Promise<string> {
+async function lastIdOf(key: CommandArgument, lease: LeaseConnection): Promise<string | undefined> {
   try {
     const entries = await lease.connection.redis.xrevrange(key, '+', '-', 'COUNT', 1);
-    const info = entries.length === 0 ? undefined : entries[0]?.[0];
-    return info ?? '0-0';
+    // No stream, or none of its entries left: whatever comes is new.
+    return entries[0]?.[0] ?? '0-0';
   } catch {
-    // No stream: whatever comes is new. A wrong type is what the command itself will report.
-    return '0-0';
+    // A wrong type, which the command itself will report, or a user who may not ask.
+    return undefined;
   }
 }

@@ -15,6 +15,11 @@ export interface TransactionOptions {
  */
 export type TransactionFunction = (read: RedisLease, queue: RedisPipeline) => unknown;
 
+export interface TransactionSettings extends TransactionOptions {
+  /** Waits between two attempts; rejects when there shall be no more. */
+  pause(ms: number): Promise<void>;
+}
+
 const DEFAULT_RETRIES = 20;
 const FIRST_PAUSE_MS = 1;
 const LONGEST_PAUSE_MS = 50;
@@ -28,7 +33,7 @@ export async function runTransaction(
   lease: RedisLease,
   keys: readonly (string | Buffer)[],
   fn: TransactionFunction,
-  retries: number = DEFAULT_RETRIES,
+  { retries = DEFAULT_RETRIES, pause }: TransactionSettings,
 ): Promise<unknown[]> {
   const endsAt = performance.now() + engine.options.commandTimeoutMs;
   for (let attempt = 0; ; attempt += 1) {
@@ -38,7 +43,7 @@ export async function runTransaction(
     const pauseMs = Math.random() * Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** attempt);
     if (attempt >= retries || performance.now() + pauseMs > endsAt)
       throw conflict(engine, keys.length, attempt + 1);
-    await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    await pause(pauseMs);
   }
 }
 

@@ -1,0 +1,32 @@
+import type { BlockingWork, CancelReason } from './blocking-call.js';
+
+/** What waits at the server, of one engine: each can be ended by its own signal, and all of it together. */
+export class BlockingCalls {
+  readonly #running = new Set<BlockingWork>();
+  #end: CancelReason | undefined;
+
+  get size(): number {
+    return this.#running.size;
+  }
+
+  /** Runs it until everything is answered; resolves with what settles the rest of its commands. */
+  async run(work: BlockingWork, signal: AbortSignal | undefined): Promise<() => void> {
+    const onAbort = (): void => work.cancel(() => signal?.reason);
+    if (signal?.aborted) onAbort();
+    else if (this.#end !== undefined) work.cancel(this.#end);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    this.#running.add(work);
+    try {
+      return await work.run();
+    } finally {
+      this.#running.delete(work);
+      signal?.removeEventListener('abort', onAbort);
+    }
+  }
+
+  /** Ends what runs, and from now on whatever comes, at once. */
+  end(reason: CancelReason): void {
+    this.#end = reason;
+    for (const work of this.#running) work.cancel(reason);
+  }
+}
