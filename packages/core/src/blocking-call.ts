@@ -1,5 +1,5 @@
 import { blockingTimeoutMs, waitLimitMs } from './blocking-timeout.js';
-import { type CommandArgument, PoolCommand } from './command.js';
+import type { CommandArgument, PoolCommand } from './command.js';
 import { endWaits, type UnblockingHost } from './end-waits.js';
 import type { LeaseConnection } from './lease-connection.js';
 import { needsSlices, waitInSlices } from './sliced-wait.js';

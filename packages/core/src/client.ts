@@ -10,15 +10,18 @@ import {
 } from './durable-writes.js';
 import type { Engine } from './engine.js';
 import { RedisPoolError } from './errors.js';
-import { currentHolder, Holder } from './holder.js';
+import { currentHolder, Holder, runInside } from './holder.js';
 import { RedisLease } from './lease.js';
 import { checkAcquire, checkDurability, checkTransaction } from './lease-arguments.js';
 import type { AcquireOptions, LeaseSlot } from './leases.js';
+import type { MessageEncoding, MessageListener } from './message.js';
 import { MultiChain, PipelineChain, type PipelineHost } from './pipeline.js';
 import { Place } from './place.js';
 import { statefulCommandError } from './refusal.js';
 import { type CommandClass, classify } from './routing.js';
 import { ScanFacade } from './scan-facade.js';
+import type { SubscribeKind, SubscribeOptions } from './subscribe-request.js';
+import type { Subscription } from './subscription.js';
 import { runTransaction, type TransactionFunction, type TransactionOptions } from './transaction.js';
 
 type Batch = readonly (readonly [command: string, ...args: unknown[]])[];
@@ -71,7 +74,7 @@ export abstract class RedisClient extends ScanFacade {
 
   /** Who waits, where this object knows it better than the asynchronous context. */
   protected holder(): Holder | undefined {
-    return currentHolder.getStore();
+    return currentHolder();
   }
 
   /**
@@ -89,7 +92,7 @@ export abstract class RedisClient extends ScanFacade {
     const holder = new Holder(outer);
     const lease = await this.#acquire(options, { asking: outer, holder, above: this.lease });
     try {
-      return await currentHolder.run(holder, async () => fn(lease));
+      return await runInside(holder, () => fn(lease));
     } finally {
       await lease.release();
     }
@@ -137,6 +140,50 @@ export abstract class RedisClient extends ScanFacade {
   writeDurably(fn: DurableFunction, options: DurableOptions): Promise<DurableResult> {
     checkDurability(options);
     return this.lease((lease) => runDurably(lease, fn, options));
+  }
+
+  /** What ends the subscriptions of this object besides the pool. */
+  protected lifetime(): AbortSignal | undefined {
+    return undefined;
+  }
+
+  /**
+   * Messages of channels, over the one connection that carries every subscription of the process. With a listener
+   * it is called for each; without one the subscription is iterated. Resolves when the server has confirmed.
+   *
+   * @throws RedisPoolError `RP_ERR_INVALID_OPTION`, synchronously. The promise rejects with `RP_ERR_UNAVAILABLE` or
+   * `RP_ERR_COMMAND_TIMEOUT` after commandTimeoutMs, `RP_ERR_QUEUE_FULL` at maxConnections, `RP_ERR_CLOSING`,
+   * `RP_ERR_CLOSED`; the reason of `signal`; an error reply of the server.
+   * @example
+   * ```ts
+   * const subscription = await pool.subscribe('news', (message) => console.log(message));
+   * await subscription.unsubscribe();
+   * ```
+   */
+  subscribe<E extends MessageEncoding = 'utf8'>(
+    channels: string | readonly string[],
+    listener?: MessageListener<E>,
+    options?: SubscribeOptions<E>,
+  ): Promise<Subscription<E>> {
+    return this.#subscribe('subscribe', channels, listener, options);
+  }
+
+  /** As `subscribe()`, for every channel whose name matches a pattern. */
+  psubscribe<E extends MessageEncoding = 'utf8'>(
+    patterns: string | readonly string[],
+    listener?: MessageListener<E>,
+    options?: SubscribeOptions<E>,
+  ): Promise<Subscription<E>> {
+    return this.#subscribe('psubscribe', patterns, listener, options);
+  }
+
+  /** As `subscribe()`, for shard channels (SPUBLISH). */
+  ssubscribe<E extends MessageEncoding = 'utf8'>(
+    channels: string | readonly string[],
+    listener?: MessageListener<E>,
+    options?: SubscribeOptions<E>,
+  ): Promise<Subscription<E>> {
+    return this.#subscribe('ssubscribe', channels, listener, options);
   }
 
   /** Commands that leave in one write, in order; others may come between. See ioredis. */
@@ -192,6 +239,20 @@ export abstract class RedisClient extends ScanFacade {
   #runLimited(commands: readonly PoolCommand[], action: LimitedAction<void>): void {
     const isSent = (): boolean => commands.some(({ owner, settled }) => owner !== undefined || settled);
     this.limited(action, isSent).catch((error: unknown) => failAll(commands, error));
+  }
+
+  #subscribe<E extends MessageEncoding>(
+    kind: SubscribeKind,
+    channels: string | readonly string[],
+    listener: MessageListener<E> | undefined,
+    options: SubscribeOptions<E> | undefined,
+  ): Promise<Subscription<E>> {
+    const refusal = this.refusal();
+    if (refusal !== undefined) return Promise.reject(refusal);
+    const lifetime = this.lifetime();
+    const limited =
+      lifetime === undefined ? options : { ...options, signal: either(options?.signal, lifetime) };
+    return this.#engine.subscriber.subscribe(kind, channels, listener, limited);
   }
 
   #block(commands: readonly PoolCommand[]): void {

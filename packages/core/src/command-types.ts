@@ -11,7 +11,7 @@ declare module 'ioredis/built/utils/RedisCommander.js' {
 type WithBuffer<Name extends string> = Name | `${Name}Buffer`;
 
 /** Methods of ioredis that need a connection of their own and therefore do not exist on shared objects. */
-export type RefusedOnPool = WithBuffer<(typeof REFUSED_ON_POOL)[number]>;
+type RefusedOnPool = WithBuffer<(typeof REFUSED_ON_POOL)[number]>;
 
 /**
  * Every command that may run on a shared connection, with the arguments and replies of ioredis: promises,

@@ -9,7 +9,7 @@ import { ConnectionBudget } from './connection-budget.js';
 import { Counters } from './counters.js';
 import { DeadlineSweep } from './deadline-sweep.js';
 import { DedicatedClients } from './dedicated.js';
-import type { DialError } from './dial.js';
+import { type DialError, dial } from './dial.js';
 import { RedisPoolError, type RedisPoolErrorCode } from './errors.js';
 import { Lane, type LaneHost, type LaneLoss } from './lane.js';
 import { type DialerHost, LaneDialer } from './lane-dialer.js';
@@ -21,6 +21,7 @@ import { describeEndpoint, type ResolvedOptions } from './resolved-options.js';
 import { isReadOnly, profileOf } from './routing.js';
 import { withoutArguments } from './sanitize-error.js';
 import { ScriptRegistry } from './script-registry.js';
+import { Subscriber, type SubscriberHost } from './subscriber.js';
 
 /**
  * - `connecting`: no connection yet.
@@ -34,7 +35,7 @@ export type PoolStatus = 'connecting' | 'ready' | 'degraded' | 'draining' | 'clo
 type EngineEvent = 'ready' | 'degraded' | 'restored' | 'close' | 'dialFailed';
 
 /** Owns the connections of one pool name in this process. */
-export class Engine implements LaneHost, DialerHost, LeaseHost {
+export class Engine implements LaneHost, DialerHost, LeaseHost, SubscriberHost {
   readonly options: ResolvedOptions;
   readonly counters = new Counters();
   readonly latency = new LatencyHistogram();
@@ -44,6 +45,7 @@ export class Engine implements LaneHost, DialerHost, LeaseHost {
   readonly budget: ConnectionBudget;
   readonly leases: Leases;
   readonly dedicated: DedicatedClients;
+  readonly subscriber: Subscriber;
   readonly events = new EventEmitter<Record<EngineEvent, []>>();
   readonly #waiting = new CommandQueue();
   readonly #waitingSweep = new DeadlineSweep(this.#waiting, (command) => this.#expireWaiting(command), {
@@ -54,6 +56,8 @@ export class Engine implements LaneHost, DialerHost, LeaseHost {
   #pendingCommands = 0;
   #pendingBytes = 0;
   #cutCommands = 0;
+  /** Commands of the pool itself: no caller misses them. */
+  readonly #own = new WeakSet<PoolCommand>();
   /** What `destroy()` was given. */
   #endError: unknown;
   #onIdle: () => void = () => {};
@@ -65,6 +69,7 @@ export class Engine implements LaneHost, DialerHost, LeaseHost {
     this.budget = new ConnectionBudget(options.maxConnections, options.lanes);
     this.leases = new Leases(this);
     this.dedicated = new DedicatedClients(this);
+    this.subscriber = new Subscriber(this);
     this.scripts = new ScriptRegistry(options.scripts);
     this.directory = new CommandDirectory((command) => this.submit(command, undefined));
     this.events.setMaxListeners(0);
@@ -136,6 +141,7 @@ export class Engine implements LaneHost, DialerHost, LeaseHost {
   call(name: string, ...args: string[]): Promise<unknown> {
     const command = createCommand(name, profileOf(name), args, 'utf8', undefined);
     const promise = command.createPromise();
+    this.#own.add(command);
     // Also while draining: UNBLOCK is what ends the waits.
     if (this.#status === 'closed') command.fail(this.refusalAtEnd());
     else this.#accept(command, this.lanes.length > 1 ? new Affinity() : undefined);
@@ -159,6 +165,15 @@ export class Engine implements LaneHost, DialerHost, LeaseHost {
   freePlace(): void {
     this.budget.free();
     this.leases.grow();
+  }
+
+  /** A connection for the subscriber. */
+  open(signal: AbortSignal): Promise<Connection> {
+    return dial(this.options, 'subscriber', async (connection) => connection, signal);
+  }
+
+  free(): void {
+    this.freePlace();
   }
 
   leaseReturned(): void {
@@ -240,6 +255,7 @@ export class Engine implements LaneHost, DialerHost, LeaseHost {
   async drain(limitMs: number): Promise<void> {
     this.#status = 'draining';
     this.leases.drain();
+    void this.subscriber.close(limitMs);
     if (this.#isIdle()) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, limitMs);
@@ -254,8 +270,10 @@ export class Engine implements LaneHost, DialerHost, LeaseHost {
   async shut(quitLimitMs: number, error?: unknown): Promise<void> {
     this.#status = 'closed';
     this.#endError ??= error;
-    this.leases.destroy(this.#endError);
+    const leasesClosed = this.leases.destroy(this.#endError);
     const dedicatedClosed = this.dedicated.close();
+    if (quitLimitMs <= 0) this.subscriber.destroy(this.#endError);
+    const subscriberClosed = this.subscriber.close(quitLimitMs);
     const dialerStopped = this.#dialer.stop();
     const connections = this.lanes.flatMap((lane) => lane.connection ?? []);
     for (const connection of connections) {
@@ -264,7 +282,13 @@ export class Engine implements LaneHost, DialerHost, LeaseHost {
     }
     this.#failWaiting();
     // Not before what was in flight is settled too.
-    await Promise.all([dialerStopped, dedicatedClosed, ...connections.map(({ gone }) => gone)]);
+    await Promise.all([
+      dialerStopped,
+      leasesClosed,
+      dedicatedClosed,
+      subscriberClosed,
+      ...connections.map(({ gone }) => gone),
+    ]);
     this.#emit('close');
     this.events.removeAllListeners();
   }
@@ -431,7 +455,7 @@ export class Engine implements LaneHost, DialerHost, LeaseHost {
 
   /** Fails what the end of the engine leaves without an answer. */
   #cut(command: PoolCommand, reason: string, details: { cause?: unknown; maybeExecuted: boolean }): void {
-    if (!command.settled) this.#cutCommands += 1;
+    if (!command.settled && !this.#own.has(command)) this.#cutCommands += 1;
     command.fail(this.#endError ?? this.error('RP_ERR_CLOSED', reason, details));
   }
 

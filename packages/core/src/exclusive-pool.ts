@@ -89,7 +89,7 @@ export class ExclusivePool<T> {
   tryAcquire(): Slot<T> | undefined {
     if (this.#waiters.length > 0) return undefined;
     for (let slot = this.#idle.pop(); slot !== undefined; slot = this.#idle.pop()) {
-      if (this.#isFit(slot)) {
+      if (this.#isFit(slot, performance.now())) {
         this.#leased += 1;
         if (this.#idle.length < this.#limits.minIdle) this.grow();
         return slot;
@@ -137,7 +137,8 @@ export class ExclusivePool<T> {
   /** Takes a resource back. `reusable: false`, or a resource that is not fit any more, is destroyed. */
   release(slot: Slot<T>, reusable: boolean): void {
     this.#leased -= 1;
-    if (reusable && !this.#closed && this.#isFit(slot)) this.#handOver(slot);
+    const now = performance.now();
+    if (reusable && !this.#closed && this.#isFit(slot, now)) this.#handOver(slot, now);
     else {
       this.#discard(slot);
       this.grow();
@@ -226,14 +227,15 @@ export class ExclusivePool<T> {
   #created(resource: T, generation: number): void {
     this.#creating -= 1;
     const lifetimeMs = this.#limits.maxLifetimeMs * (1 - Math.random() * 0.1);
-    const slot = { resource, generation, retireAt: performance.now() + lifetimeMs, idleSince: 0 };
+    const now = performance.now();
+    const slot = { resource, generation, retireAt: now + lifetimeMs, idleSince: now };
     const isUsable = this.#host.isUsable(resource);
     if (isUsable) {
       this.#failures = 0;
       this.lastError = undefined;
     } else this.#pause();
     if (this.#closed || !isUsable || generation !== this.#generation) this.#discard(slot);
-    else this.#handOver(slot);
+    else this.#handOver(slot, now);
   }
 
   #pause(): void {
@@ -247,24 +249,20 @@ export class ExclusivePool<T> {
     }, delayMs);
   }
 
-  #handOver(slot: Slot<T>): void {
+  #handOver(slot: Slot<T>, now: number): void {
     const waiter = this.#waiters.shift();
     if (waiter !== undefined) {
       this.#leased += 1;
       waiter.resolve(slot);
       return;
     }
-    slot.idleSince = performance.now();
+    slot.idleSince = now;
     this.#idle.push(slot);
     if (this.#evictionTimer === undefined) this.#scheduleEviction(this.#limits.idleMs);
   }
 
-  #isFit(slot: Slot<T>): boolean {
-    return (
-      slot.generation === this.#generation &&
-      performance.now() < slot.retireAt &&
-      this.#host.isUsable(slot.resource)
-    );
+  #isFit(slot: Slot<T>, now: number): boolean {
+    return slot.generation === this.#generation && now < slot.retireAt && this.#host.isUsable(slot.resource);
   }
 
   #discard(slot: Slot<T>): void {
@@ -285,7 +283,7 @@ export class ExclusivePool<T> {
     const { idleMs, minIdle } = this.#limits;
     for (const slot of [...this.#idle]) {
       const expired = now - slot.idleSince >= idleMs && this.#idle.length > minIdle;
-      if (!expired && this.#isFit(slot)) continue;
+      if (!expired && this.#isFit(slot, now)) continue;
       this.#idle.splice(this.#idle.indexOf(slot), 1);
       this.#discard(slot);
     }

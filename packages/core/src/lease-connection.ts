@@ -49,7 +49,8 @@ export class LeaseConnection implements CommandOwner {
 
   /** Whether nothing is to be done before somebody else may have it. */
   get isClean(): boolean {
-    return this.#inFlight.length === 0 && this.unblocking === undefined && this.state.isClean;
+    const isAtRest = this.#inFlight.length === 0 && this.works.size === 0 && this.unblocking === undefined;
+    return isAtRest && this.state.isClean;
   }
 
   /** Calls back once when the connection is gone; what was in flight on it is settled before. */
@@ -80,6 +81,7 @@ export class LeaseConnection implements CommandOwner {
   replied(command: PoolCommand, reply: unknown): void {
     if (!this.#takeOut(command)) return;
     this.#stopTimer(command);
+    if (this.#inFlight.length === 0) this.#onAnswered();
     command.fulfil(reply, false);
   }
 
@@ -93,11 +95,16 @@ export class LeaseConnection implements CommandOwner {
     }
     this.#stopTimer(command);
     this.state.noteRefusal(command, error);
+    if (this.#inFlight.length === 0) this.#onAnswered();
     command.refuse(withoutArguments(Object.assign(error, { command: { name: command.name } })) as Error);
   }
 
-  /** Undoes what is known to be left, in one write. Resolves with whether the connection may be used again. */
+  /**
+   * Waits for what is not answered yet and undoes what is known to be left, in one write, both within `limitMs`.
+   * Resolves with whether the connection may be used again.
+   */
   async clean(limitMs: number): Promise<boolean> {
+    const endsAt = performance.now() + limitMs;
     await this.#untilAnswered(limitMs);
     if (!this.isUsable || this.#inFlight.length > 0 || this.state.isDoubtful) return false;
     if (this.state.isClean) return true;
@@ -107,7 +114,7 @@ export class LeaseConnection implements CommandOwner {
     const answers = Promise.all(commands.map(([name, ...args]) => redis.call(name as string, args)));
     let timer: NodeJS.Timeout | undefined;
     const limit = new Promise<false>((resolve) => {
-      timer = setTimeout(resolve, limitMs, false);
+      timer = setTimeout(resolve, Math.max(1, endsAt - performance.now()), false);
     });
     const cleaned = await Promise.race([answers.then(() => true), limit]).catch(() => false);
     clearTimeout(timer);
@@ -171,7 +178,6 @@ export class LeaseConnection implements CommandOwner {
     }
     this.#inFlight.shift();
     command.owner = undefined;
-    if (this.#inFlight.length === 0) this.#onAnswered();
     return true;
   }
 

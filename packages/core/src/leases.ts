@@ -54,6 +54,7 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
   readonly #host: LeaseHost;
   readonly #pool: ExclusivePool<LeaseConnection>;
   readonly #tenants = new Map<LeaseSlot, Tenant>();
+  readonly #connected = new Set<LeaseConnection>();
   readonly #waiting = new WaitingHolders();
   readonly #blocking = new BlockingCalls();
   readonly #watch: LeaseWatch;
@@ -133,7 +134,10 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
     this.#watch.add(slot, place);
   }
 
-  /** Takes a lease back: clean as it is, otherwise cleaned, and destroyed where that cannot be done for certain. */
+  /**
+   * Takes a lease back: clean as it is, otherwise when everything is answered and undone, and destroyed where that
+   * cannot be done for certain. What waits at the server is ended.
+   */
   release(slot: LeaseSlot): Promise<void> {
     this.#watch.remove(slot);
     const { release } = this.#host.options.hooks;
@@ -172,7 +176,10 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
     commands: readonly PoolCommand[],
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    const settle = await this.#blocking.run(this.#workOf(commands, lease), signal);
+    const work = this.#workOf(commands, lease);
+    lease.works.add(work);
+    const settle = await this.#blocking.run(work, signal);
+    lease.works.delete(work);
     settle();
   }
 
@@ -184,15 +191,18 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
     this.#blocking.end((maybeExecuted) => this.#endError(maybeExecuted));
   }
 
-  /** Cuts what is still held. `error`: what its callers get, instead of `RP_ERR_CLOSED`. */
-  destroy(error?: unknown): void {
+  /**
+   * Cuts what is still held; resolves when every connection is closed. `error`: what its callers get, instead of
+   * `RP_ERR_CLOSED`.
+   */
+  async destroy(error?: unknown): Promise<void> {
     this.#phase = { tag: 'closed', error };
     this.drain();
     this.#watch.close();
-    for (const [{ resource }, tenant] of this.#tenants) {
-      if (tenant !== 'command') this.#cutLeases += 1;
-      resource.destroy();
-    }
+    for (const tenant of this.#tenants.values()) if (tenant !== 'command') this.#cutLeases += 1;
+    const connections = [...this.#connected];
+    for (const lease of connections) lease.destroy();
+    await Promise.all(connections.map(({ connection }) => connection.gone));
   }
 
   /** To be called when a place of the budget came free. */
@@ -219,7 +229,11 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
     const home = { db: options.db, name: `${options.name}:lease:${process.pid}` };
     const prepare = async (connection: Connection): Promise<LeaseConnection> => {
       const lease = new LeaseConnection(connection, await unblockIdOf(connection), home, this);
-      lease.onLost(() => this.#pool.forget(lease));
+      this.#connected.add(lease);
+      lease.onLost(() => {
+        this.#connected.delete(lease);
+        this.#pool.forget(lease);
+      });
       return lease;
     };
     return dial(options, 'lease', prepare, this.#abort.signal);
@@ -328,6 +342,7 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
     const lease = slot.resource;
     // On its way back: it will come free whatever its holder does.
     this.#tenants.set(slot, 'command');
+    for (const work of lease.works) work.cancel((maybeExecuted) => this.#releasedError(maybeExecuted));
     this.#giveBack(slot, lease.isClean || (await lease.clean(this.commandTimeoutMs)));
     const { hooks, logger, name } = this.#host.options;
     try {
@@ -370,6 +385,11 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
     if (this.#phase.tag !== 'closed')
       return this.#host.error('RP_ERR_CLOSING', 'is closing', { maybeExecuted });
     return this.#phase.error ?? this.#host.error('RP_ERR_CLOSED', 'is closed', { maybeExecuted });
+  }
+
+  #releasedError(maybeExecuted: boolean): RedisPoolError {
+    const reason = 'got a lease back while a blocking command of it was waiting';
+    return this.#host.error('RP_ERR_LEASE_RELEASED', reason, { maybeExecuted });
   }
 
   #fullError(): RedisPoolError {

@@ -1,4 +1,4 @@
-import type { Message, MessageEncoding, MessageListener } from './message.js';
+import type { Message, MessageEncoding } from './message.js';
 import type { MessageBuffer } from './message-buffer.js';
 
 /** Where the messages of one subscription go: to its listener or to its iterator. */
@@ -19,21 +19,25 @@ export class ListenerOutlet<E extends MessageEncoding> implements MessageOutlet<
   readonly #call: (message: Message<E>) => void;
   #isOpen = false;
 
-  /** `guard` runs user code and lets nothing out that it throws. */
-  constructor(buffer: MessageBuffer<E>, listener: MessageListener<E>, guard: (call: () => unknown) => void) {
+  /** `call` must not throw. */
+  constructor(buffer: MessageBuffer<E>, call: (message: Message<E>) => void) {
     this.#buffer = buffer;
-    this.#call = ({ message, channel, pattern }) => guard(() => listener(message, channel, pattern));
+    this.#call = call;
   }
 
+  // Open, it has emptied the buffer: nothing is overtaken.
   accept(message: Message<E>): boolean {
-    if (!this.#buffer.push(message)) return false;
-    this.#flush();
+    if (!this.#isOpen) return this.#buffer.push(message);
+    this.#call(message);
     return true;
   }
 
+  // The listener may end its subscription, which empties the buffer.
   open(): void {
     this.#isOpen = true;
-    this.#flush();
+    for (let message = this.#buffer.shift(); message !== undefined; message = this.#buffer.shift()) {
+      this.#call(message);
+    }
   }
 
   shut(): void {
@@ -42,13 +46,5 @@ export class ListenerOutlet<E extends MessageEncoding> implements MessageOutlet<
 
   end(): void {
     this.#buffer.clear();
-  }
-
-  // The listener may end its subscription, which empties the buffer.
-  #flush(): void {
-    if (!this.#isOpen) return;
-    for (let message = this.#buffer.shift(); message !== undefined; message = this.#buffer.shift()) {
-      this.#call(message);
-    }
   }
 }

@@ -41,18 +41,19 @@ export class IncomingMessage {
   }
 
   #asText(): Message {
-    this.#text ??= Object.freeze({ ...this.#origin(), message: this.#payload.toString() });
+    this.#text ??= this.#with(this.#payload.toString());
     return this.#text;
   }
 
   #asBytes(): Message<'buffer'> {
-    this.#bytes ??= Object.freeze({ ...this.#origin(), message: withoutChunk(this.#payload) });
+    this.#bytes ??= this.#with(withoutChunk(this.#payload));
     return this.#bytes;
   }
 
-  #origin(): { channel: string; pattern?: string } {
+  #with<T extends string | Buffer>(message: T): { channel: string; pattern?: string; message: T } {
     const channel = this.#channel;
-    return this.#pattern === undefined ? { channel } : { channel, pattern: this.#pattern };
+    const pattern = this.#pattern;
+    return Object.freeze(pattern === undefined ? { channel, message } : { channel, pattern, message });
   }
 }
 

@@ -75,6 +75,7 @@ describe('parseOptions without options', () => {
       connectTimeoutMs: 2_000,
       commandTimeoutMs: 5_000,
       acquireTimeoutMs: 2_000,
+      leaseReportMs: 30_000,
       maxWaiting: 1_000,
       maxPending: { commands: 100_000, bytes: 67_108_864 },
       retryReads: 1,

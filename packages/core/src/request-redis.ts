@@ -31,6 +31,7 @@ export class RequestRedis extends RedisClient {
   readonly label: string;
   readonly #poolRefusal: () => unknown;
   readonly #limit: ScopeLimit | undefined;
+  readonly #signal: AbortSignal | undefined;
   readonly #holder = new Holder(undefined);
 
   /** @internal */
@@ -49,6 +50,7 @@ export class RequestRedis extends RedisClient {
     super(engine);
     this.label = label;
     this.#poolRefusal = poolRefusal;
+    this.#signal = signal;
     const limited = signal !== undefined || timeoutMs !== undefined;
     this.#limit = limited ? new ScopeLimit(engine, label, signal, timeoutMs) : undefined;
   }
@@ -72,8 +74,12 @@ export class RequestRedis extends RedisClient {
     return this.#limit === undefined ? action(undefined) : this.#limit.run(action, isSent);
   }
 
+  protected override lifetime(): AbortSignal | undefined {
+    return this.#signal;
+  }
+
   // Inside a function given to lease() it is that function, otherwise the scope itself.
   protected override holder(): Holder {
-    return currentHolder.getStore() ?? this.#holder;
+    return currentHolder() ?? this.#holder;
   }
 }

@@ -17,14 +17,14 @@ export interface Address {
 }
 
 /** One server. */
-export interface TcpEndpoint extends Address {
+interface TcpEndpoint extends Address {
   readonly kind: 'tcp';
   /** 0: IPv4 or IPv6. */
   readonly family: number;
 }
 
 /** One server on this machine. */
-export interface UnixEndpoint {
+interface UnixEndpoint {
   readonly kind: 'unix';
   readonly path: string;
 }
@@ -55,7 +55,7 @@ export interface SentinelEndpoint extends Readonly<SentinelExtras> {
 }
 
 /** The servers that make up a cluster. What holds for each node is in `auth`, `tls` and `redis` of the options. */
-export interface ClusterEndpoint {
+interface ClusterEndpoint {
   readonly kind: 'cluster';
   /** To ask for the others. */
   readonly nodes: readonly Address[];

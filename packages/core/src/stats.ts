@@ -1,6 +1,7 @@
 import type { Engine, PoolStatus } from './engine.js';
 import type { RedisPoolErrorCode } from './errors.js';
 import type { LatencySnapshot } from './latency-histogram.js';
+import type { SubscriberStats } from './subscriber.js';
 
 /** One lane at one moment. */
 export interface LaneStats {
@@ -42,6 +43,7 @@ export interface PoolStats {
   readonly pending: { readonly commands: number; readonly bytes: number };
   /** Of the pending ones, those that wait for a connection. */
   readonly waitingForConnection: number;
+  readonly subscriber: SubscriberStats;
   readonly commands: number;
   /** Reads that were sent again after a lost connection. */
   readonly resends: number;
@@ -72,6 +74,7 @@ export function takeStats(engine: Engine): PoolStats {
     leases: { ...engine.leases.counts, blocking: engine.leases.blockingCalls },
     pending: { commands: engine.pendingCommands, bytes: engine.pendingBytes },
     waitingForConnection: engine.waitingCommands,
+    subscriber: engine.subscriber.stats(),
     commands: counters.commands,
     resends: counters.resends,
     errorReplies: counters.errorReplies,

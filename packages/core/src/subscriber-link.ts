@@ -21,7 +21,7 @@ export interface LinkHost {
 /** A place of the connection budget is held in every state but `closed`. */
 type State =
   | { readonly kind: 'closed' }
-  | { readonly kind: 'opening'; readonly again: boolean }
+  | { readonly kind: 'opening' }
   | { readonly kind: 'open'; readonly connection: Connection }
   | { readonly kind: 'lingering'; readonly connection: Connection; readonly timer: NodeJS.Timeout }
   | { readonly kind: 'closing'; readonly connection: Connection };
@@ -76,9 +76,9 @@ export class SubscriberLink {
 
   /** Ends the connection, with QUIT for at most `quitLimitMs`. There must be no subscription any more. */
   async close(quitLimitMs: number): Promise<void> {
-    const state = this.#state;
-    if (state.kind === 'opening') this.#giveUp();
+    if (this.#state.kind === 'opening') this.#giveUp();
     await this.#running;
+    const state = this.#state;
     if (state.kind !== 'open' && state.kind !== 'lingering') return;
     this.#setState({ kind: 'closing', connection: state.connection });
     this.#host.disconnected();
@@ -101,7 +101,7 @@ export class SubscriberLink {
   }
 
   #open(again: boolean): void {
-    this.#setState({ kind: 'opening', again });
+    this.#setState({ kind: 'opening' });
     this.#running = this.#run(again);
   }
 
@@ -114,8 +114,12 @@ export class SubscriberLink {
       if (this.#host.isWanted()) connection = await this.#dial();
     }
     this.#running = undefined;
-    if (connection === undefined) this.#free();
-    else this.#opened(connection, again);
+    // The last one may have left while the connection was handed over.
+    if (connection !== undefined && this.#host.isWanted()) this.#opened(connection, again);
+    else {
+      connection?.destroy();
+      this.#free();
+    }
   }
 
   /** Never rejects. */
@@ -123,13 +127,11 @@ export class SubscriberLink {
     this.#attempt = new AbortController();
     const { signal } = this.#attempt;
     try {
-      const connection = await this.#host.open(signal);
-      if (this.#host.isWanted()) return connection;
-      connection.destroy();
+      return await this.#host.open(signal);
     } catch (error) {
       if (!signal.aborted) this.#failed(error);
+      return undefined;
     }
-    return undefined;
   }
 
   #failed(error: unknown): void {

@@ -1,5 +1,5 @@
 import type { Logger } from './logger.js';
-import type { IncomingMessage, MessageEncoding } from './message.js';
+import type { IncomingMessage, Message, MessageEncoding } from './message.js';
 import { MessageBuffer } from './message-buffer.js';
 import { IteratorOutlet } from './message-iterator.js';
 import { ListenerOutlet, type MessageOutlet } from './message-outlet.js';
@@ -63,8 +63,7 @@ export class SubscriptionCore<E extends MessageEncoding> implements TopicMember 
     this.#request = request;
     this.#host = host;
     this.#iterator = listener === undefined ? new IteratorOutlet(buffer) : undefined;
-    this.#outlet =
-      this.#iterator ?? new ListenerOutlet(buffer, listener as NonNullable<typeof listener>, this.#guard);
+    this.#outlet = this.#iterator ?? new ListenerOutlet(buffer, this.#callListener);
     this.#unwatch = signal === undefined ? () => {} : onAbort(signal, () => this.cancel(() => signal.reason));
     this.confirmed = new Promise((resolve, reject) => {
       const callOff = onDeadline(host.limitMs, this.#expire);
@@ -144,7 +143,7 @@ export class SubscriptionCore<E extends MessageEncoding> implements TopicMember 
     this.gaps += 1;
     this.#host.count('gaps');
     const { onGap } = this.#request;
-    if (onGap !== undefined) this.#guard(onGap);
+    if (onGap !== undefined) this.#run(onGap);
     // Called by it, unsubscribe() ends the subscription here.
     if (!this.ended) this.#goLive();
   }
@@ -164,7 +163,7 @@ export class SubscriptionCore<E extends MessageEncoding> implements TopicMember 
     if (this.ended) return;
     this.#leave(error);
     const { onEnd } = this.#request;
-    if (onEnd !== undefined) this.#guard(() => onEnd(error));
+    if (onEnd !== undefined) this.#run(onEnd, error);
   }
 
   #leave(error: Error | undefined): void {
@@ -173,6 +172,11 @@ export class SubscriptionCore<E extends MessageEncoding> implements TopicMember 
     this.#host.leave(this.#topics, this);
     this.#outlet.end(error);
   }
+
+  readonly #callListener = ({ message, channel, pattern }: Message<E>): void => {
+    const { listener } = this.#request;
+    if (listener !== undefined) this.#run(listener, message, channel, pattern);
+  };
 
   readonly #expire = (): void => {
     this.refuse(this.#host.timeoutError(this.#request.kind, this.names.length), false);
@@ -184,14 +188,14 @@ export class SubscriptionCore<E extends MessageEncoding> implements TopicMember 
   }
 
   /** Runs code of the application; what it throws, now or later, is counted and goes no further. */
-  readonly #guard = (call: () => unknown): void => {
+  #run<Args extends unknown[]>(code: (...args: Args) => unknown, ...args: Args): void {
     try {
-      const result = call();
+      const result = code(...args);
       if (isThenable(result)) result.then(undefined, this.#report);
     } catch (error) {
       this.#report(error);
     }
-  };
+  }
 
   readonly #report = (error: unknown): void => {
     this.#host.count('listenerErrors');

@@ -62,8 +62,7 @@ export class WriteCoalescer {
   write(data: string | Buffer): void {
     this.accepted += 1;
     // Not into a socket that has ended: that would count as sent.
-    if (this.#isIdle() && this.#unanswered() === 0 && this.#socket.writable)
-      this.#hand(data, this.accepted);
+    if (this.#isIdle() && this.#unanswered() === 0 && this.#socket.writable) this.#hand(data, this.accepted);
     else if (typeof data === 'string' && data.length < JOIN_BELOW) this.#gather(data);
     else this.#append(data);
   }

@@ -344,6 +344,7 @@ describe.each(LINKS)('a lost connection over the %s link', (link) => {
     await pool.ready();
     for (let round = 1; round <= 40; round += 1) {
       const outcomes: Promise<Outcome>[] = [];
+      await waitUntil(() => pool.stats().lanes[0]?.up === true, { what: 'the lane is up' });
       proxy.halfClose();
       // The first call comes after more and more turns of the event loop: before the end was read, and after.
       for (let turn = 0; pool.stats().lostConnections < round; turn += 1) {

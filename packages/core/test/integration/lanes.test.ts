@@ -151,7 +151,8 @@ describe.each(LINKS)('lanes over the %s link', (link) => {
   test('let a caller go on while a large reply keeps another lane busy', async () => {
     await server.adminCommand('SETRANGE', 'large', 8_000_000, 'x');
     const pool = await openLanes(2);
-    proxy.split({ maxBytes: 4_096, direction: 'toClient' });
+    // On each connection: the large reply gets stuck, and the small ones pass beside it.
+    proxy.stallAfter(100_000, 'toClient');
     const large = pool.scope().getBuffer('large');
     let isThere = false;
     void large.then(() => {

@@ -166,7 +166,7 @@ async function account(
   expect(moved.filter((element) => !movedAndDelivered.has(element))).toEqual([]);
   const found = [...lists.flat(), ...moved, ...others];
   expect(found.length).toBe(new Set(found).size);
-  expect(found.toSorted()).toEqual([...pushed].toSorted());
+  expect([...found].sort()).toEqual([...pushed].sort());
 }
 
 function pause(ms: number): Promise<void> {

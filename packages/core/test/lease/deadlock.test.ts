@@ -56,7 +56,7 @@ describe('a caller that waits for what it holds itself', () => {
     expect(error).toMatchObject({ code: 'RP_ERR_LEASE_DEADLOCK', retryable: false, maybeExecuted: false });
     expect(error.message).toContain('all 1 leases are held');
     expect(error.message).toContain('maxConnections (2)');
-    const [, heldSince, wanted] = /Held since:\n([^]*)\nWanted:\n([^]*)$/.exec(error.message) ?? [];
+    const [, heldSince, wanted] = /Held since:\n(.*)\nWanted:\n(.*)$/s.exec(error.message) ?? [];
     expect(heldSince).toContain('deadlock.test.ts');
     expect(wanted).toContain('deadlock.test.ts');
     expect(heldSince).not.toContain('theOuterPlace');
@@ -110,7 +110,7 @@ describe('a caller that waits for what it holds itself', () => {
         return pool.lease(() => 'inner');
       });
     const outcomes = await Promise.all(Array.from({ length: 3 }, () => outcomeOf(holdAndWant())));
-    expect(outcomes.map(({ value, error }) => value ?? codeOf(error)).toSorted()).toEqual([
+    expect(outcomes.map(({ value, error }) => value ?? codeOf(error)).sort()).toEqual([
       'RP_ERR_LEASE_DEADLOCK',
       'inner',
       'inner',
@@ -137,7 +137,7 @@ describe('a caller that only waits', () => {
     const scope = pool.scope();
     const branch = async (): Promise<string> => {
       await using lease = await scope.acquire();
-      return lease.ping();
+      return await lease.ping();
     };
     expect(await Promise.all(Array.from({ length: 20 }, branch))).toEqual(Array(20).fill('PONG'));
     expect(pool.stats().errors).toEqual({});
@@ -148,7 +148,7 @@ describe('a caller that only waits', () => {
     const pool = openPool(2);
     const branch = async (): Promise<string> => {
       await using lease = await pool.acquire();
-      return lease.ping();
+      return await lease.ping();
     };
     expect(await pool.lease(() => Promise.all(Array.from({ length: 10 }, branch)))).toEqual(
       Array(10).fill('PONG'),
@@ -184,11 +184,9 @@ describe('a caller that only waits', () => {
   test('is never failed: holders that wait for a lease of another pool', async () => {
     const [here, there] = [openPool(1), openPool(2)];
     const elsewhere = await there.acquire();
-    const insideOfBoth = deferred();
     const holder = here.lease(() => there.lease(() => there.lease(() => 'holder')));
     await untilWaiting(there, 1);
     // It holds a lease there; all of this pool are held by one who waits, but not for this pool.
-    void insideOfBoth;
     const other = errorOf(there.lease(() => 1, { timeoutMs: 50 }));
     expect(await other).toMatchObject({ code: 'RP_ERR_ACQUIRE_TIMEOUT' });
     await elsewhere.release();

@@ -160,7 +160,6 @@ const KINDS: readonly [dirt: string, leave: (lease: RedisLease) => unknown, kind
     (lease) => lease.watch('watched').then(() => lease.exec().catch(() => {})),
     'replaced',
   ],
-  ['a command that is not answered yet', (lease) => void lease.blpop('list', 0).catch(() => {}), 'replaced'],
 ];
 
 describe('what a holder leaves behind', () => {
@@ -195,6 +194,65 @@ describe('what a holder leaves behind', () => {
     if (kind === 'replaced') expect(nextId).toBeGreaterThan(id);
     else expect(nextId).toBe(id);
     await next.release();
+  });
+
+  test('commands that are not answered yet are waited for: nothing is lost, and the connection stays', async () => {
+    const pool = openPool({ url: proxy.url });
+    const lease = await pool.acquire();
+    const id = await lease.client('ID');
+    proxy.delay({ ms: 30 });
+    const replies = [lease.set('key', 'written'), lease.get('key'), lease.select(3)];
+    await lease.release();
+    expect(await Promise.all(replies)).toEqual(['OK', 'written', 'OK']);
+    await proxy.heal();
+    const next = await pool.lease(async (other) => [await other.client('ID'), await other.get('key')]);
+    expect(next).toEqual([id, 'written']);
+  });
+
+  test('what returns without await is answered: the end of the block does not cut it', async () => {
+    const pool = openPool({ url: server.url });
+    const read = async () => {
+      await using lease = await pool.acquire();
+      return lease.get('key');
+    };
+    expect(await read()).toBe('value');
+    void pool.lease((lease) => void lease.set('key', 'fire and forget'));
+    await waitUntil(async () => (await pool.get('key')) === 'fire and forget', { what: 'it is written' });
+    await untilAtRest(pool);
+    expect(pool.stats()).toMatchObject({ errors: {}, leases: { idle: 1 } });
+  });
+
+  test('a blocking command that still waits is ended at the server: no element is lost', async () => {
+    const pool = openPool({ url: server.url });
+    const lease = await pool.acquire();
+    const id = await lease.client('ID');
+    const waiting = errorOf(lease.blpop('list', 0));
+    const chained = lease.pipeline().blpop('list', 0).get('key').exec();
+    await untilParked(server, 1);
+    await lease.release();
+    expect(await waiting).toMatchObject({ code: 'RP_ERR_LEASE_RELEASED', maybeExecuted: false });
+    expect(await chained).toEqual([
+      [null, null],
+      [null, 'value'],
+    ]);
+    await pool.rpush('list', 'x');
+    expect(await pool.lease(async (next) => [await next.client('ID'), await next.lpop('list')])).toEqual([
+      id,
+      'x',
+    ]);
+  });
+
+  test('a command that the server does not answer costs commandTimeoutMs, and the connection', async () => {
+    const pool = openPool({ url: server.url, commandTimeoutMs: 120 });
+    const lease = await pool.acquire();
+    server.freeze();
+    const running = errorOf(lease.get('key'));
+    const released = lease.release().then(() => performance.now());
+    const control = controlTimer(120);
+    expect((await released) - (await control)).toBeLessThan(GRACE_MS);
+    expect(await running).toMatchObject({ code: 'RP_ERR_COMMAND_TIMEOUT', maybeExecuted: true });
+    expect(pool.stats().leases).toMatchObject({ leased: 0, idle: 0 });
+    server.thaw();
   });
 
   test('is undone in one write, however much it is', async () => {
@@ -305,7 +363,10 @@ describe('multi() with a blocking command in it', () => {
       [null, null],
       [null, null],
     ]);
-    expect(await pool.pipeline().multi().blpop('empty', 0).exec().exec()).toEqual([
+    const chain = pool.pipeline().multi().blpop('empty', 0);
+    // The first exec() closes the transaction, the second one sends the chain.
+    void chain.exec();
+    expect(await chain.exec()).toEqual([
       [null, 'OK'],
       [null, 'QUEUED'],
       [null, [null]],

@@ -173,7 +173,7 @@ describe('transaction()', () => {
       [['key'], -1],
       [['key'], 0.5],
     ] as const) {
-      expect(() => pool.transaction(keys as string[], () => 1, { retries })).toThrow(
+      expect(() => pool.transaction(keys as unknown as string[], () => 1, { retries })).toThrow(
         expect.objectContaining({ code: 'RP_ERR_INVALID_OPTION' }),
       );
     }

@@ -84,6 +84,23 @@ describe('abort', () => {
     expect(made.host.attempts).toBe(2);
   });
 
+  test.each([0, 1, 2, 3, 4, 5, 6])(
+    '%i steps after the connection was made leaves none behind',
+    async (steps) => {
+      const made = makeSubscriber({ url: server.url });
+      const { signal, abort } = controller();
+      const { open } = made.host;
+      made.host.open = (attempt) =>
+        open.call(made.host, attempt).then((connection) => {
+          void afterMicrotasks(steps).then(() => abort(reason));
+          return connection;
+        });
+      expect(await errorOf(made.subscriber.subscribe('subscribe', 'a', undefined, { signal }))).toBe(reason);
+      await waitUntil(() => made.host.places === 1, { what: 'the place is free' });
+      await waitUntil(() => made.host.connections[0]?.lost, { what: 'the connection is closed' });
+    },
+  );
+
   test('while the server has not confirmed rejects, and the server forgets what it was told', async () => {
     const made = makeSubscriber({ url: server.url });
     await made.subscriber.subscribe('subscribe', 'other');
@@ -406,6 +423,10 @@ describe('close', () => {
     expectNothingLeft(made);
   });
 });
+
+async function afterMicrotasks(count: number): Promise<void> {
+  for (let step = 0; step < count; step += 1) await undefined;
+}
 
 function controller(): { signal: AbortSignal; abort: (reason: unknown) => void } {
   const made = new AbortController();
