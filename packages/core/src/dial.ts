@@ -146,13 +146,6 @@ function connectionOptions(
   slot: SocketSlot,
   auth: Auth | undefined,
 ): RedisOptions {
-  const { kind } = options.endpoint;
-  if (kind === 'sentinel' || kind === 'cluster') {
-    throw new RedisPoolError(
-      'RP_ERR_INVALID_OPTION',
-      `This version connects to one server, not to a ${kind}`,
-    );
-  }
   return {
     ...toIoredisOptions(options, auth),
     Connector: connectorFor(slot),

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { isDeadlock, type Tenant } from './deadlock.js';
-import { Holder, WaitingHolders } from './holder.js';
+import { currentHolder, Holder, isTracking, runInside, WaitingHolders } from './holder.js';
 
 function nested(...names: string[]): Map<string, Holder> {
   const holders = new Map<string, Holder>();
@@ -51,6 +51,51 @@ describe('WaitingHolders', () => {
     expect(marks()).toEqual([true, false]);
     waiting.remove(outer);
     expect(marks()).toEqual([false, false]);
+  });
+});
+
+describe('runInside()', () => {
+  test('makes the holder known inside of the function, however asynchronous, and nowhere else', async () => {
+    const [outer, inner] = [...nested('outer', 'inner').values()] as [Holder, Holder];
+    const seen = await runInside(outer, async () => {
+      const before = currentHolder();
+      const within = await runInside(inner, async () => {
+        await undefined;
+        return currentHolder();
+      });
+      await undefined;
+      return [before, within, currentHolder()];
+    });
+    expect(seen).toEqual([outer, inner, outer]);
+    expect(currentHolder()).toBeUndefined();
+  });
+
+  test('passes on what the function returns and throws, also when it is not asynchronous', async () => {
+    const holder = new Holder(undefined);
+    expect(await runInside(holder, () => 42)).toBe(42);
+    const failing = runInside(holder, () => {
+      throw new Error('at once');
+    });
+    await expect(failing).rejects.toThrow('at once');
+  });
+
+  // Regression: after the first lease() every promise of the process cost more, for ever.
+  test('costs the process nothing when no function runs', async () => {
+    const holder = new Holder(undefined);
+    let finish = (): void => {};
+    const long = runInside(
+      holder,
+      () =>
+        new Promise<void>((resolve) => {
+          finish = resolve;
+        }),
+    );
+    await runInside(holder, () => 1);
+    expect(isTracking()).toBe(true);
+    finish();
+    await long;
+    await expect(runInside(holder, () => Promise.reject(new Error('failed')))).rejects.toThrow('failed');
+    expect(isTracking()).toBe(false);
   });
 });
 

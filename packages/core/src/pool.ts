@@ -11,6 +11,7 @@ import { parseOptions } from './parse-options.js';
 import { type ReadyOptions, waitUntilReady } from './readiness.js';
 import { joinEngine, joinRunningEngine, leaveEngine } from './registry.js';
 import { RequestRedis, type ScopeOptions } from './request-redis.js';
+import type { ResolvedOptions } from './resolved-options.js';
 import { type PoolStats, takeStats } from './stats.js';
 
 /** Changes of a pool's state: first connection, every lane down, a lane up again, closed. */
@@ -164,7 +165,16 @@ const NOTHING_CUT: DrainReport = { durationMs: 0, drained: true, cutCommands: 0,
  * ```
  */
 export function createRedisPool(options?: string | RedisPoolOptions): RedisPool {
-  return new RedisPool(joinEngine(parseOptions(options)));
+  const resolved = parseOptions(options);
+  refuseTopology(resolved);
+  return new RedisPool(joinEngine(resolved));
+}
+
+function refuseTopology({ endpoint }: ResolvedOptions): void {
+  if (endpoint.kind !== 'sentinel' && endpoint.kind !== 'cluster') return;
+  const option = endpoint.kind === 'sentinel' ? 'redis.sentinels' : 'cluster';
+  const message = `Option "${option}" is not supported by this version, which connects to one server`;
+  throw new RedisPoolError('RP_ERR_INVALID_OPTION', message);
 }
 
 /**

@@ -183,3 +183,13 @@ describe('the registry of pools', () => {
     });
   });
 });
+
+test.each([
+  ['redis.sentinels', { redis: { sentinels: [{ host: '127.0.0.1', port: 26379 }], name: 'main' } }],
+  ['cluster', { cluster: { nodes: [{ host: '127.0.0.1', port: 7000 }] } }],
+])('refuses the option "%s", which no connection would follow yet', (option, options) => {
+  const message = `Option "${option}" is not supported by this version, which connects to one server`;
+  expect(() => createRedisPool(options)).toThrow(
+    expect.objectContaining({ code: 'RP_ERR_INVALID_OPTION', message }),
+  );
+});

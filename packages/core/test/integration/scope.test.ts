@@ -138,6 +138,7 @@ describe.each(LINKS)('a scope over the %s link', (link) => {
     const pool = openPool({ url: server.url });
     await pool.ready();
     let settled = 0;
+    let refused = 0;
     let calledBack = 0;
     for (let round = 0; round < 300; round += 1) {
       const controller = new AbortController();
@@ -145,22 +146,20 @@ describe.each(LINKS)('a scope over the %s link', (link) => {
       const call = scope.incr('count', () => {
         calledBack += 1;
       });
-      const done = call.then(
-        () => {
-          settled += 1;
-        },
-        () => {
-          settled += 1;
-        },
-      );
+      const done = outcomeOf(call).then(({ error }) => {
+        settled += 1;
+        // A slow machine may take the whole millisecond before the call.
+        if ((error as { maybeExecuted?: boolean } | undefined)?.maybeExecuted === false) refused += 1;
+      });
       if (round % 3 === 0) setImmediate(() => controller.abort());
       else if (round % 3 === 1) setTimeout(() => controller.abort(), 1);
       await done;
     }
     expect(settled).toBe(300);
+    expect(refused).toBeLessThan(100);
     await waitUntil(() => calledBack === 300, { what: 'all callbacks were called' });
     await waitUntil(() => isIdle(pool), { what: 'nothing is pending' });
-    expect(await pool.get('count')).toBe('300');
+    expect(Number(await pool.get('count'))).toBe(300 - refused);
   });
 });
 
