@@ -143,9 +143,7 @@ export abstract class RedisClient extends ScanFacade {
   }
 
   /** What ends the subscriptions of this object besides the pool. */
-  protected lifetime(): AbortSignal | undefined {
-    return undefined;
-  }
+  protected abstract lifetime(): AbortSignal;
 
   /**
    * Messages of channels, over the one connection that carries every subscription of the process. With a listener
@@ -249,10 +247,16 @@ export abstract class RedisClient extends ScanFacade {
   ): Promise<Subscription<E>> {
     const refusal = this.refusal();
     if (refusal !== undefined) return Promise.reject(refusal);
-    const lifetime = this.lifetime();
-    const limited =
-      lifetime === undefined ? options : { ...options, signal: either(options?.signal, lifetime) };
-    return this.#engine.subscriber.subscribe(kind, channels, listener, limited);
+    return this.#engine.subscriber.subscribe(kind, channels, listener, this.#withLifetime(options));
+  }
+
+  /** What is no options object, or no signal, is left to the check of the subscriber. */
+  #withLifetime<E extends MessageEncoding>(options: SubscribeOptions<E> = {}): SubscribeOptions<E> {
+    const signal: unknown = options?.signal;
+    const isChecked = typeof options === 'object' && (signal === undefined || signal instanceof AbortSignal);
+    return isChecked
+      ? { ...options, signal: either(signal as AbortSignal | undefined, this.lifetime()) }
+      : options;
   }
 
   #block(commands: readonly PoolCommand[]): void {

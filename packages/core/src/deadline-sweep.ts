@@ -5,6 +5,8 @@ import type { CommandQueue } from './command-queue.js';
 const BLOCKED_MS = 5;
 /** How long after that what lies in the socket may take to be read; law 3 leaves 50 ms for everything. */
 const READ_MS = 25;
+/** Nothing arrived for so long: all of it has been read. */
+const QUIET_MS = 3;
 
 /** What a sweep may be told besides its queue. */
 export interface SweepOptions {
@@ -33,6 +35,7 @@ export class DeadlineSweep {
   #latest = 0;
   #ordered = true;
   #received = 0;
+  #receivedAt = 0;
   #readUntil = 0;
 
   constructor(
@@ -73,22 +76,24 @@ export class DeadlineSweep {
     const now = performance.now();
     const { received } = this.#options;
     this.#readUntil = received !== undefined && now - this.#dueAt > BLOCKED_MS ? now + READ_MS : 0;
-    if (received !== undefined) this.#received = received();
+    this.#received = received?.() ?? 0;
+    this.#receivedAt = now;
     setImmediate(this.#onTurn);
   };
 
   readonly #onTurn = (): void => {
     if (this.#timer === undefined) return;
     const now = performance.now();
-    // One turn reads no more than 2 MB.
-    if (now < this.#readUntil && this.#hasReceived()) setImmediate(this.#onTurn);
+    // One turn reads no more than 2 MB, and less when the kernel has to bring more in.
+    if (now < this.#readUntil && this.#isReceiving(now)) setImmediate(this.#onTurn);
     else this.#sweep(now);
   };
 
-  #hasReceived(): boolean {
+  #isReceiving(now: number): boolean {
     const before = this.#received;
     this.#received = this.#options.received?.() ?? 0;
-    return this.#received !== before;
+    if (this.#received !== before) this.#receivedAt = now;
+    return now - this.#receivedAt < QUIET_MS;
   }
 
   #sweep(now: number): void {

@@ -34,6 +34,9 @@ export type PoolStatus = 'connecting' | 'ready' | 'degraded' | 'draining' | 'clo
 
 type EngineEvent = 'ready' | 'degraded' | 'restored' | 'close' | 'dialFailed';
 
+/** Of the time to drain, what the QUIT of the subscriber may take. */
+const SUBSCRIBER_QUIT_MS = 500;
+
 /** Owns the connections of one pool name in this process. */
 export class Engine implements LaneHost, DialerHost, LeaseHost, SubscriberHost {
   readonly options: ResolvedOptions;
@@ -169,7 +172,11 @@ export class Engine implements LaneHost, DialerHost, LeaseHost, SubscriberHost {
 
   /** A connection for the subscriber. */
   open(signal: AbortSignal): Promise<Connection> {
-    return dial(this.options, 'subscriber', async (connection) => connection, signal);
+    const opening = dial(this.options, 'subscriber', async (connection) => connection, signal);
+    return opening.catch((error: DialError) => {
+      this.counters.countError(error.code);
+      throw error;
+    });
   }
 
   free(): void {
@@ -255,7 +262,7 @@ export class Engine implements LaneHost, DialerHost, LeaseHost, SubscriberHost {
   async drain(limitMs: number): Promise<void> {
     this.#status = 'draining';
     this.leases.drain();
-    void this.subscriber.close(limitMs);
+    void this.subscriber.close(Math.min(limitMs, SUBSCRIBER_QUIT_MS));
     if (this.#isIdle()) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, limitMs);

@@ -31,6 +31,7 @@ export class RedisPool extends RedisClient {
   /** Whether it holds the engine, gave it back to the other handles, or was the last one and ends it. */
   #hold: 'held' | 'left' | 'ended' = 'held';
   #closing: Promise<DrainReport> | undefined;
+  readonly #lifetime = new AbortController();
 
   /** @internal */
   constructor(engine: Engine) {
@@ -62,7 +63,11 @@ export class RedisPool extends RedisClient {
 
   /** A view of the pool for one caller, such as a request; see {@link RequestRedis}. */
   scope(options: ScopeOptions = {}): RequestRedis {
-    return new RequestRedis(this.engine, () => this.refusal(), options);
+    return new RequestRedis(
+      this.engine,
+      { refusal: () => this.refusal(), lifetime: this.#lifetime.signal },
+      options,
+    );
   }
 
   /**
@@ -141,11 +146,17 @@ export class RedisPool extends RedisClient {
     return this.engine.error('RP_ERR_CLOSED', 'was closed through this handle', { maybeExecuted: false });
   }
 
+  protected override lifetime(): AbortSignal {
+    return this.#lifetime.signal;
+  }
+
   /** Gives the engine back, once. `true`: this handle was the last one, and ends it. */
   #leave(): boolean {
     if (this.#hold === 'held') {
       this.#unfollow();
       this.#hold = leaveEngine(this.engine) ? 'ended' : 'left';
+      // The last handle takes everything with it in its own order.
+      if (this.#hold === 'left') this.#lifetime.abort(this.refusal());
     }
     return this.#hold === 'ended';
   }

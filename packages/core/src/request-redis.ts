@@ -20,6 +20,12 @@ export interface ScopeOptions {
   readonly label?: string | undefined;
 }
 
+/** The handle that a scope was made of. */
+interface ScopeParent {
+  refusal(): unknown;
+  readonly lifetime: AbortSignal;
+}
+
 // Every command of ioredis that may run on a shared connection.
 export interface RequestRedis extends PoolCommands {}
 
@@ -29,17 +35,13 @@ export interface RequestRedis extends PoolCommands {}
  */
 export class RequestRedis extends RedisClient {
   readonly label: string;
-  readonly #poolRefusal: () => unknown;
+  readonly #parent: ScopeParent;
   readonly #limit: ScopeLimit | undefined;
   readonly #signal: AbortSignal | undefined;
   readonly #holder = new Holder(undefined);
 
   /** @internal */
-  constructor(
-    engine: Engine,
-    poolRefusal: () => unknown,
-    { signal, timeoutMs, label = 'a scope' }: ScopeOptions,
-  ) {
+  constructor(engine: Engine, parent: ScopeParent, { signal, timeoutMs, label = 'a scope' }: ScopeOptions) {
     if (timeoutMs !== undefined && !(timeoutMs > 0 && timeoutMs <= 2_147_483_647)) {
       const rule = 'a number of ms from 1 to 2147483647';
       throw new RedisPoolError(
@@ -49,7 +51,7 @@ export class RequestRedis extends RedisClient {
     }
     super(engine);
     this.label = label;
-    this.#poolRefusal = poolRefusal;
+    this.#parent = parent;
     this.#signal = signal;
     const limited = signal !== undefined || timeoutMs !== undefined;
     this.#limit = limited ? new ScopeLimit(engine, label, signal, timeoutMs) : undefined;
@@ -60,7 +62,7 @@ export class RequestRedis extends RedisClient {
   }
 
   protected override refusal(): unknown {
-    return this.#poolRefusal() ?? this.#limit?.refusal();
+    return this.#parent.refusal() ?? this.#limit?.refusal();
   }
 
   protected override accepted(command: PoolCommand): void {
@@ -74,8 +76,9 @@ export class RequestRedis extends RedisClient {
     return this.#limit === undefined ? action(undefined) : this.#limit.run(action, isSent);
   }
 
-  protected override lifetime(): AbortSignal | undefined {
-    return this.#signal;
+  protected override lifetime(): AbortSignal {
+    const { lifetime } = this.#parent;
+    return this.#signal === undefined ? lifetime : AbortSignal.any([this.#signal, lifetime]);
   }
 
   // Inside a function given to lease() it is that function, otherwise the scope itself.

@@ -137,11 +137,12 @@ describe.each(LINKS)('deadlines over the %s link', (link) => {
   test('a reply of several megabytes that lies in the socket is in time after a blocked event loop', async () => {
     const pool = openPool({ url: server.url, commandTimeoutMs: 200 });
     await pool.ready();
-    await server.adminCommand('SETRANGE', 'big', 4_000_000 - 1, 'x');
+    await server.adminCommand('SETRANGE', 'big', 3_000_000 - 1, 'x');
+    // More than one turn of the event loop reads, less than the buffers of the kernel hold.
     const call = pool.getBuffer('big');
     await waitUntil(() => pool.stats().lanes[0]?.unsentBytes === 0, { what: 'the command is written' });
     block(300);
-    expect((await call)?.length).toBe(4_000_000);
+    expect((await call)?.length).toBe(3_000_000);
   });
 
   test('a read that is sent again has the deadline of its call, not a new one', async () => {

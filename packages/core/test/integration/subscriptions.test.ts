@@ -40,6 +40,26 @@ describe('subscriptions of a pool', () => {
     await pool.close();
   });
 
+  it('end with the handle that they were made through, while other handles go on', async () => {
+    const pool = createRedisPool({ url: server.url });
+    const other = createRedisPool({ url: server.url });
+    const subscription = await other.scope().subscribe('news', () => {});
+    const kept = await pool.subscribe('news', () => {});
+    await other.close();
+    expect([subscription.ended, kept.ended]).toEqual([true, false]);
+    await pool.close();
+    expect(kept.ended).toBe(true);
+  });
+
+  it('do not keep close() waiting for a server that is silent', async () => {
+    const pool = createRedisPool({ url: server.url, closeTimeoutMs: 5_000 });
+    await pool.subscribe('news', () => {});
+    server.freeze();
+    const { durationMs } = await pool.close();
+    server.thaw();
+    expect(durationMs).toBeLessThan(2_500);
+  });
+
   it('end with the pool: iterators are done and nothing new starts', async () => {
     const pool = createRedisPool({ url: server.url });
     const subscription = await pool.subscribe('news');
@@ -62,7 +82,10 @@ describe('subscriptions of a pool', () => {
 
   it('refuse wrong arguments at once', async () => {
     const pool = createRedisPool({ url: server.url });
-    expect(() => pool.subscribe([])).toThrow(expect.objectContaining({ code: 'RP_ERR_INVALID_OPTION' }));
+    const invalid = expect.objectContaining({ code: 'RP_ERR_INVALID_OPTION' });
+    expect(() => pool.subscribe([])).toThrow(invalid);
+    expect(() => pool.scope().subscribe('news', undefined, { signal: 1 as never })).toThrow(invalid);
+    expect(() => pool.subscribe('news', undefined, 'options' as never)).toThrow(invalid);
     await pool.close();
   });
 });

@@ -117,7 +117,7 @@ export async function untilWaiting(pool: RedisPool, count: number): Promise<void
 }
 
 /** The places of the cap that are in use besides the lanes. */
-export function placesInUse(pool: RedisPool): number {
+function placesInUse(pool: RedisPool): number {
   const { connections, lanes } = pool.stats();
   return connections.used - lanes.length;
 }
