@@ -7,7 +7,7 @@ export type { LatencySnapshot } from './latency-histogram.js';
 export { RedisLease } from './lease.js';
 export type { AcquireOptions } from './leases.js';
 export type { Logger } from './logger.js';
-export type { Message, MessageEncoding, MessageListener } from './message.js';
+export type { Message, MessageEncoding, MessageListener, MessagePayload } from './message.js';
 export type { MessageOverflow } from './message-buffer.js';
 export type * from './options.js';
 export { createRedisPool, getRedisPool, type PoolEvent, RedisPool } from './pool.js';

@@ -37,7 +37,7 @@ export const IN_PIPELINE: CallForm = {
   run: (client, call) => execInEveryForm(pipeline(client), call),
 };
 
-export const IN_TRANSACTION: CallForm = {
+const IN_TRANSACTION: CallForm = {
   title: 'in a transaction, in every form at once',
   run: (client, call) => execInEveryForm(multi(client), call),
 };

@@ -12,7 +12,7 @@ import { Subscriber, type SubscriberHost } from '../../src/subscriber.js';
 export const PROTOCOLS = [3, 2] as const;
 
 /** A host as the engine is one: it dials for real and counts places. */
-export class TestHost implements SubscriberHost {
+class TestHost implements SubscriberHost {
   readonly options: ResolvedOptions;
   readonly connections: Connection[] = [];
   /** Errors that were made, by code. */

@@ -82,6 +82,13 @@ export async function functionsKeepTheirTypes(): Promise<void> {
   check<Equal<typeof held, RedisLease>>();
 }
 
+export async function subscriptionsAreTyped(): Promise<void> {
+  const texts = await pool.subscribe('news');
+  for await (const { message } of texts) check<Equal<typeof message, string>>();
+  const bytes = await scope.psubscribe('n*', undefined, { encoding: 'buffer' });
+  for await (const { message } of bytes) check<Equal<typeof message, Buffer>>();
+}
+
 export function optionsAreChecked(): void {
   createRedisPool('redis://127.0.0.1:6379');
   createRedisPool({ url: 'redis://127.0.0.1:6379', lanes: 1, maxConnections: 20 });
