@@ -8,6 +8,9 @@ import type { ResolvedOptions } from './resolved-options.js';
 /** A refused password or certificate does not get better in milliseconds. */
 const FATAL_DELAY_MS = 30_000;
 
+/** A connection that ends so soon costs the server as much as one that it refused, and is paused for as one. */
+const SHORT_LIFE_MS = 1_000;
+
 export interface DialerHost {
   nextLaneDown(): Lane | undefined;
   connected(lane: Lane, connection: Connection, link: LaneLink): void;
@@ -28,6 +31,10 @@ export class LaneDialer {
   readonly #abort = new AbortController();
   #running: Promise<void> | undefined;
   #everConnected = false;
+  /** When each lane last came up. */
+  readonly #upSince = new Map<Lane, number>();
+  /** Connections in a row that ended soon. */
+  #shortLives = 0;
   #wake: () => void = () => {};
 
   constructor(options: ResolvedOptions, host: DialerHost) {
@@ -56,7 +63,7 @@ export class LaneDialer {
     // The first step is asynchronous, so that start() is over before the host hears of anything.
     await undefined;
     for (let lane = this.#laneToDial(); lane !== undefined; lane = this.#laneToDial()) {
-      await this.#sleep(this.#nextDelayMs());
+      await this.#sleep(this.#nextDelayMs(lane));
       if (!this.#stopped) await this.#attempt(lane);
     }
     // In the same step as the last look, so that no lane can go down unseen in between.
@@ -84,6 +91,7 @@ export class LaneDialer {
       this.failures = 0;
       this.lastError = undefined;
       this.#everConnected = true;
+      this.#upSince.set(lane, performance.now());
       this.#host.connected(lane, connection, link);
     } catch (error) {
       this.failures += 1;
@@ -92,17 +100,26 @@ export class LaneDialer {
     }
   }
 
-  #nextDelayMs(): number {
-    if (this.failures === 0)
-      return this.#everConnected ? Math.random() * this.#options.reconnect.minDelayMs : 0;
+  #nextDelayMs(lane: Lane): number {
+    this.#noteLife(lane);
     const { minDelayMs } = this.#options.reconnect;
-    return minDelayMs + Math.random() * (this.#ceilingMs() - minDelayMs);
+    if (this.failures + this.#shortLives > 0)
+      return minDelayMs + Math.random() * (this.#ceilingMs() - minDelayMs);
+    return this.#everConnected ? Math.random() * minDelayMs : 0;
+  }
+
+  #noteLife(lane: Lane): void {
+    const upSince = this.#upSince.get(lane);
+    if (upSince === undefined) return;
+    this.#upSince.delete(lane);
+    const wasShort = performance.now() - upSince < SHORT_LIFE_MS;
+    this.#shortLives = wasShort ? this.#shortLives + 1 : 0;
   }
 
   #ceilingMs(): number {
     if (this.lastError?.fatal) return FATAL_DELAY_MS;
     const { minDelayMs, maxDelayMs } = this.#options.reconnect;
-    return Math.min(maxDelayMs, minDelayMs * 2 ** Math.min(this.failures, 20));
+    return Math.min(maxDelayMs, minDelayMs * 2 ** Math.min(this.failures + this.#shortLives, 20));
   }
 
   async #sleep(delayMs: number): Promise<void> {

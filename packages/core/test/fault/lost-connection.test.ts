@@ -361,7 +361,7 @@ describe.each(LINKS)('a lost connection over the %s link', (link) => {
   });
 
   // ioredis itself drops such a reply when it can be told; the direct link trusts the connection no more.
-  test.runIf(link === 'direct')('a reply without a question ends the connection', async () => {
+  const unaskedReply = async (): Promise<void> => {
     const pool = openPool({ url: proxy.url, reconnect: FAST_RECONNECT });
     await pool.set('key', 'value');
     for (let round = 1; round <= 5; round += 1) {
@@ -369,7 +369,9 @@ describe.each(LINKS)('a lost connection over the %s link', (link) => {
       await waitUntil(() => pool.stats().lostConnections === round, { what: 'the connection is gone' });
       expect(await pool.get('key')).toBe('value');
     }
-  });
+  };
+  // ioredis itself reports such a reply and goes on: the public link cannot know of it.
+  if (link === 'direct') test('a reply without a question ends the connection', unaskedReply);
 
   test.each([
     'HTTP/1.1 400 Bad Request\r\n\r\n',
