@@ -8,6 +8,12 @@ const JOIN_BELOW = 16_384;
 /** How much goes into one piece while the socket takes nothing. */
 const PIECE = 65_536;
 
+/**
+ * How much may wait inside the socket before writing stops. Its own mark is 16 KiB: one large value at a time, and a
+ * turn of the event loop between two of them.
+ */
+const SOCKET_HOLDS = 524_288;
+
 type Write = Socket['write'];
 
 /**
@@ -141,8 +147,9 @@ export class WriteCoalescer {
   #hand(data: string | Buffer, number: number): void {
     this.flushed = number;
     this.flushes += 1;
-    // Stop after `false`, go on at 'drain': ioredis itself would pile everything up in the socket.
-    if (!this.#write.call(this.#socket, data)) this.#blocked = true;
+    // Stop then, go on at 'drain': ioredis itself would pile everything up in the socket.
+    const hasRoom = this.#write.call(this.#socket, data);
+    if (!hasRoom && this.#socket.writableLength >= SOCKET_HOLDS) this.#blocked = true;
   }
 
   readonly #onDrain = (): void => {
