@@ -68,6 +68,8 @@ export class BlockingCall implements BlockingWork {
       const error = this.#reason(false);
       return () => this.#command.fail(error);
     } catch (error) {
+      // The end of its time was told already.
+      if (this.#command.settled) return nothing;
       return () => this.#command.fail(this.#reason === undefined ? error : this.#reason(true));
     }
   }
@@ -111,3 +113,5 @@ export class BlockingCall implements BlockingWork {
     return [setTimeout(remind, limitMs - commandTimeoutMs / 2), setTimeout(setImmediate, limitMs, end)];
   }
 }
+
+function nothing(): void {}

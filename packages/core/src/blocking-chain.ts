@@ -24,6 +24,8 @@ export class BlockingChain implements BlockingWork {
   }
 
   async run(): Promise<() => void> {
+    // An UNBLOCK that is still under way would end these waits too.
+    if (this.#lease.unblocking !== undefined) await this.#lease.unblocking;
     if (this.#isCancelled) return nothing;
     this.#isSent = true;
     const timers = this.#watchTheClock();

@@ -101,6 +101,9 @@ export abstract class RedisClient extends ScanFacade {
   /**
    * A connection of one's own, to be given back with `release()` or by `await using`.
    *
+   * Whoever holds one may give it back at any moment, as far as the pool can know: a caller that waits for what it
+   * acquired itself is not refused as in `lease()`, but ends at `acquireTimeoutMs` with an error that says so.
+   *
    * @throws RedisPoolError as `lease()`.
    */
   acquire(options: AcquireOptions = {}): Promise<RedisLease> {

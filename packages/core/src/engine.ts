@@ -15,7 +15,8 @@ import { Lane, type LaneHost, type LaneLoss } from './lane.js';
 import { type DialerHost, LaneDialer } from './lane-dialer.js';
 import type { LaneLink } from './lane-link.js';
 import { LatencyHistogram } from './latency-histogram.js';
-import { type LeaseHost, Leases } from './leases.js';
+import type { LeaseHost } from './lease-host.js';
+import { Leases } from './leases.js';
 import { silentLogger } from './logger.js';
 import { describeEndpoint, type ResolvedOptions } from './resolved-options.js';
 import { isReadOnly, profileOf } from './routing.js';
@@ -277,6 +278,8 @@ export class Engine implements LaneHost, DialerHost, LeaseHost, SubscriberHost {
   async shut(quitLimitMs: number, error?: unknown): Promise<void> {
     this.#status = 'closed';
     this.#endError ??= error;
+    // A drain that still waits has nothing more to wait for.
+    this.#onIdle();
     const leasesClosed = this.leases.destroy(this.#endError);
     const dedicatedClosed = this.dedicated.close();
     if (quitLimitMs <= 0) this.subscriber.destroy(this.#endError);

@@ -107,7 +107,7 @@ export class RedisLease extends CommandFacade implements AsyncDisposable {
   protected override execute(command: PoolCommand): Promise<unknown> {
     const commandClass = classify(command.profile, command.args);
     if (commandClass === 'subscription' || commandClass === 'refused')
-      throw statefulCommandError(command, commandClass);
+      throw statefulCommandError(command, commandClass, 'a lease');
     const promise = command.createPromise();
     if (command.callback !== undefined) tell(promise, command.callback);
     if (this.#state.tag === 'released') command.fail(this.#releasedError());

@@ -3,39 +3,19 @@ import { BlockingCalls } from './blocking-calls.js';
 import { BlockingChain } from './blocking-chain.js';
 import type { PoolCommand } from './command.js';
 import type { Connection } from './connection.js';
-import type { ConnectionBudget } from './connection-budget.js';
-import type { Counters } from './counters.js';
 import { isDeadlock, type Tenant } from './deadlock.js';
 import { dial } from './dial.js';
-import type { RedisPoolError, RedisPoolErrorCode } from './errors.js';
 import { ExclusivePool, type ExclusivePoolCounts, type ResourceHost, type Slot } from './exclusive-pool.js';
 import { type Holder, WaitingHolders } from './holder.js';
 import { LeaseConnection, type LeaseErrors } from './lease-connection.js';
 import { runHook } from './lease-hooks.js';
+import type { LeaseHost } from './lease-host.js';
+import { LeaseReports } from './lease-reports.js';
 import { LeaseWatch } from './lease-watch.js';
-import { Place } from './place.js';
-import type { ResolvedOptions } from './resolved-options.js';
+import type { Place } from './place.js';
+import { unblockIdOf } from './unblock-id.js';
 
 export type LeaseSlot = Slot<LeaseConnection>;
-
-/** What leases need of their engine. */
-export interface LeaseHost {
-  readonly options: ResolvedOptions;
-  readonly budget: ConnectionBudget;
-  readonly counters: Counters;
-  /** Whether a lane is up: leases follow where a lane could go, so that an outage is probed by the lanes alone. */
-  readonly isUp: boolean;
-  readonly lastDialError: unknown;
-  start(): void;
-  /** A command over a lane. */
-  call(name: string, ...args: string[]): Promise<unknown>;
-  error(
-    code: RedisPoolErrorCode,
-    reason: string,
-    details?: { cause?: unknown; maybeExecuted?: boolean },
-  ): RedisPoolError;
-  leaseReturned(): void;
-}
 
 export interface AcquireOptions {
   /** Ends the wait with its reason. */
@@ -58,6 +38,7 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
   readonly #waiting = new WaitingHolders();
   readonly #blocking = new BlockingCalls();
   readonly #watch: LeaseWatch;
+  readonly #reports: LeaseReports;
   /** Ends attempts to connect and hooks that run. */
   readonly #abort = new AbortController();
   #phase: Phase = { tag: 'open' };
@@ -69,13 +50,16 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
     const { commandTimeoutMs, minIdleLeases, leaseIdleMs, leaseMaxLifetimeMs, maxWaiting } = host.options;
     this.commandTimeoutMs = commandTimeoutMs;
     this.#host = host;
-    this.#watch = new LeaseWatch(host.options.leaseReportMs, (heldMs, place) => this.#report(heldMs, place));
+    this.#watch = new LeaseWatch(host.options.leaseReportMs, (heldMs, place) =>
+      this.#reports.longLease(heldMs, place),
+    );
     this.#pool = new ExclusivePool(this, {
       minIdle: minIdleLeases,
       idleMs: leaseIdleMs,
       maxLifetimeMs: leaseMaxLifetimeMs,
       maxWaiting,
     });
+    this.#reports = new LeaseReports(host, this.#pool);
   }
 
   get counts(): ExclusivePoolCounts {
@@ -117,11 +101,6 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
     const startedAt = performance.now();
     const slot = this.#pool.tryAcquire() ?? (await this.#wait(options.signal, limitMs, holder));
     this.#tenants.set(slot, 'command');
-    // Between being handed over and being here it may have been all over.
-    if ((this.#phase as Phase).tag === 'closed') {
-      this.#giveBack(slot, false);
-      throw this.#endError(false);
-    }
     const leftMs = limitMs - (performance.now() - startedAt);
     if (this.#host.options.hooks.acquire !== undefined)
       await this.#runAcquireHook(slot, options.signal, leftMs);
@@ -162,12 +141,13 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
       for (const command of commands) command.fail(error);
       return;
     }
-    const lease = slot.resource;
-    const settle = await this.#blocking.run(this.#workOf(commands, lease), signal);
-    // Back before the caller goes on, so that the next call finds it; but nobody waits for the end of an UNBLOCK.
-    const released = lease.isClean ? this.release(slot) : undefined;
-    settle();
-    await (released ?? this.release(slot));
+    const settle = await this.#blocking.run(this.#workOf(commands, slot.resource), signal);
+    // In one step: it is back before the caller goes on, whose next call finds it.
+    try {
+      settle();
+    } finally {
+      await this.release(slot);
+    }
   }
 
   /** Runs blocking commands on a lease that is held already, and settles them. */
@@ -196,10 +176,12 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
    * `RP_ERR_CLOSED`.
    */
   async destroy(error?: unknown): Promise<void> {
-    this.#phase = { tag: 'closed', error };
-    this.drain();
-    this.#watch.close();
-    for (const tenant of this.#tenants.values()) if (tenant !== 'command') this.#cutLeases += 1;
+    if (this.#phase.tag !== 'closed') {
+      this.#phase = { tag: 'closed', error };
+      this.drain();
+      this.#watch.close();
+      for (const tenant of this.#tenants.values()) if (tenant !== 'command') this.#cutLeases += 1;
+    }
     const connections = [...this.#connected];
     for (const lease of connections) lease.destroy();
     await Promise.all(connections.map(({ connection }) => connection.gone));
@@ -272,25 +254,19 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
   }
 
   timeoutError(command: PoolCommand, timeoutMs: number): Error {
-    const reason = `got no reply to ${nameOf(command)} within ${timeoutMs} ms (its own timeout and commandTimeoutMs)`;
-    return this.#host.error('RP_ERR_COMMAND_TIMEOUT', reason, { maybeExecuted: true });
+    return this.#reports.lateWait(command, timeoutMs);
   }
 
   // ---- what a connection ends commands with ----
 
   lost(command: PoolCommand, cause: unknown, maybeExecuted: boolean): unknown {
-    if (this.#phase.tag === 'closed') {
-      this.#cutCommands += 1;
-      const reason = `was closed before ${nameOf(command)} was answered on a lease`;
-      return this.#phase.error ?? this.#host.error('RP_ERR_CLOSED', reason, { cause, maybeExecuted });
-    }
-    const reason = `lost the connection of a lease before ${nameOf(command)} was answered`;
-    return this.#host.error('RP_ERR_CONNECTION_LOST', reason, { cause, maybeExecuted });
+    if (this.#phase.tag !== 'closed') return this.#reports.lost(command, cause, maybeExecuted);
+    this.#cutCommands += 1;
+    return this.#phase.error ?? this.#reports.closed(command, cause, maybeExecuted);
   }
 
   late(command: PoolCommand, timeoutMs: number): unknown {
-    const reason = `got no reply to ${nameOf(command)} on a lease within ${timeoutMs} ms (commandTimeoutMs)`;
-    return this.#host.error('RP_ERR_COMMAND_TIMEOUT', reason, { maybeExecuted: true });
+    return this.#reports.late(command, timeoutMs);
   }
 
   #workOf(commands: readonly PoolCommand[], lease: LeaseConnection): BlockingWork {
@@ -312,8 +288,8 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
       return await this.#pool.wait({
         timeoutMs,
         signal,
-        onTimeout: () => this.#timeoutError(timeoutMs, holder),
-        onFull: () => this.#fullError(),
+        onTimeout: () => this.#reports.noLease(timeoutMs, holder),
+        onFull: () => this.#reports.full(),
       });
     } finally {
       if (holder !== undefined) this.#waiting.remove(holder);
@@ -329,7 +305,7 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
         {
           timeoutMs,
           signals: [signal, this.#abort.signal],
-          onTimeout: () => this.#hookTimeoutError(),
+          onTimeout: () => this.#reports.hookHangs(),
         },
       );
     } catch (error) {
@@ -342,7 +318,7 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
     const lease = slot.resource;
     // On its way back: it will come free whatever its holder does.
     this.#tenants.set(slot, 'command');
-    for (const work of lease.works) work.cancel((maybeExecuted) => this.#releasedError(maybeExecuted));
+    for (const work of lease.works) work.cancel((maybeExecuted) => this.#reports.released(maybeExecuted));
     this.#giveBack(slot, lease.isClean || (await lease.clean(this.commandTimeoutMs)));
     const { hooks, logger, name } = this.#host.options;
     try {
@@ -365,20 +341,7 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
     const { used, max } = this.#host.budget;
     if (holding === undefined || idle + creating > 0 || used < max) return;
     if (!isDeadlock({ holder, tenants: this.#tenants.values(), leased, waiting: this.#waiting })) return;
-    const reason =
-      `would wait for ever: this caller holds a lease, and all ${leased} leases are held by callers that wait for ` +
-      `another. Raise maxConnections (${max}), or acquire once.\nHeld since:\n${holding.place}\nWanted:\n${Place.here()}`;
-    throw this.#host.error('RP_ERR_LEASE_DEADLOCK', reason, { maybeExecuted: false });
-  }
-
-  #report(heldMs: number, place: Place): void {
-    const { logger, name } = this.#host.options;
-    const fields = { pool: name, heldMs: Math.round(heldMs), acquiredAt: `${place}` };
-    this.#host.counters.longLeases += 1;
-    logger.warn(
-      fields,
-      `A lease of Redis pool "${name}" is held for ${fields.heldMs} ms (leaseReportMs): is it released?`,
-    );
+    throw this.#reports.deadlock(holding.place);
   }
 
   #endError(maybeExecuted: boolean): unknown {
@@ -386,57 +349,4 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
       return this.#host.error('RP_ERR_CLOSING', 'is closing', { maybeExecuted });
     return this.#phase.error ?? this.#host.error('RP_ERR_CLOSED', 'is closed', { maybeExecuted });
   }
-
-  #releasedError(maybeExecuted: boolean): RedisPoolError {
-    const reason = 'got a lease back while a blocking command of it was waiting';
-    return this.#host.error('RP_ERR_LEASE_RELEASED', reason, { maybeExecuted });
-  }
-
-  #fullError(): RedisPoolError {
-    const reason = `lets no more callers wait for a lease: maxWaiting ${this.#host.options.maxWaiting} is reached (${this.#state()})`;
-    return this.#host.error('RP_ERR_QUEUE_FULL', reason, { maybeExecuted: false });
-  }
-
-  #timeoutError(limitMs: number, holder: Holder | undefined): RedisPoolError {
-    const cause = this.#pool.lastError ?? this.#host.lastDialError;
-    const holding = holder?.holding();
-    const own = holding === undefined ? '' : `. This caller holds a lease itself, since:\n${holding.place}`;
-    const reason = `had no lease to give within ${limitMs} ms (acquireTimeoutMs): ${this.#state()}${own}`;
-    return this.#host.error('RP_ERR_ACQUIRE_TIMEOUT', reason, {
-      ...(cause === undefined ? {} : { cause }),
-      maybeExecuted: false,
-    });
-  }
-
-  #hookTimeoutError(): RedisPoolError {
-    const reason = `had no lease to give in time (acquireTimeoutMs): the hook "acquire" still runs; ${this.#state()}`;
-    return this.#host.error('RP_ERR_ACQUIRE_TIMEOUT', reason, { maybeExecuted: false });
-  }
-
-  #state(): string {
-    const { leased, idle, creating, waiting } = this.#pool.counts;
-    const { used, max } = this.#host.budget;
-    return `${leased} leased, ${idle} idle, ${creating} connecting, ${waiting} waiting; ${used} of maxConnections ${max} in use`;
-  }
-}
-
-function nameOf(command: PoolCommand): string {
-  return command.profile.name.toUpperCase();
-}
-
-/** The ID for CLIENT UNBLOCK, where this user may ask for it and use it; both are asked in one write. */
-async function unblockIdOf({ redis }: Connection): Promise<number | undefined> {
-  // No client has the ID 0: the answer says only whether the command is allowed.
-  const [id, answer] = await Promise.all([
-    orRefusal(redis.client('ID')),
-    orRefusal(redis.client('UNBLOCK', '0')),
-  ]);
-  return typeof id === 'number' && answer !== undefined ? id : undefined;
-}
-
-function orRefusal(answer: Promise<unknown>): Promise<unknown> {
-  return answer.catch((error: unknown) => {
-    if (error instanceof Error && error.name === 'ReplyError') return undefined;
-    throw error;
-  });
 }

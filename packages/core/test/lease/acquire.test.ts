@@ -155,7 +155,7 @@ describe('acquire() and lease()', () => {
     const pool = openPool({ url: server.url });
     await using lease = await pool.acquire();
     for (const name of ['subscribe', 'PSUBSCRIBE', 'monitor', 'quit'])
-      expect(() => lease.call(name, 'x')).toThrow(/use pool\./);
+      expect(() => lease.call(name, 'x')).toThrow(/cannot run on a lease: use pool\./);
     expect(await lease.ping()).toBe('PONG');
   });
 

@@ -308,6 +308,30 @@ describe('the end of a blocking command', () => {
     expect(await next).toEqual(['next', 'x']);
   });
 
+  test('an UNBLOCK that is overtaken by an element does not end the wait of the next holder', async () => {
+    const pool = openPool({ url: proxy.url, maxConnections: 2 });
+    const controller = new AbortController();
+    const first = pool.scope({ signal: controller.signal }).blpop('first', 0);
+    await untilParked(server, 1);
+    const next = pool.blpop('next', 0);
+    await untilWaiting(pool, 1);
+    await server.adminCommand('CONFIG', 'RESETSTAT');
+    // What is sent now arrives late; what is sent afterwards, on another connection, arrives before it.
+    proxy.delay({ ms: 150, direction: 'toServer' });
+    controller.abort(new Error('enough'));
+    await controlTimer(30);
+    proxy.delay({ ms: 1, direction: 'toServer' });
+    await server.adminCommand('RPUSH', 'first', 'x');
+    expect(await first).toEqual(['first', 'x']);
+    await waitUntil(async () => ((await callsAt(server)).get('client|unblock') ?? 0) > 0, {
+      what: 'it arrived',
+    });
+    await untilParked(server, 1);
+    await server.adminCommand('RPUSH', 'next', 'y');
+    expect(await next).toEqual(['next', 'y']);
+    expect(pool.stats().leases.idle).toBe(1);
+  });
+
   test('inside a held lease: the wait ends by the signal of its scope, the lease stays with its holder', async () => {
     const pool = openPool({ url: server.url });
     const controller = new AbortController();
@@ -360,6 +384,7 @@ describe('the end of a blocking command', () => {
     expect(settledAt - deadline).toBeLessThan(GRACE_MS);
     // And not before the server had its time.
     expect(deadline - settledAt).toBeLessThan(GRACE_MS);
+    expect(pool.stats().errors.RP_ERR_COMMAND_TIMEOUT).toBe(1);
     server.thaw();
     await waitUntil(async () => (await leaseClients(server, pool)).length === 0, {
       what: 'the connection is closed',

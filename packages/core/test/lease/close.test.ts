@@ -229,7 +229,10 @@ describe('destroy()', () => {
     await untilParked(server, 1);
     pool.destroy();
     expect(await parked).toMatchObject({ code: 'RP_ERR_CLOSED', maybeExecuted: true });
-    expect(await pool.close()).toMatchObject({ drained: false, cutCommands: 1 });
+    const { drained, cutCommands } = await pool.close();
+    expect(drained).toBe(false);
+    // And the command before it, where its reply was still on its way.
+    expect(cutCommands).toBeGreaterThanOrEqual(1);
   });
 
   test('gives its error to everybody: parked, waiting, and in the middle of a command', async () => {
@@ -244,6 +247,17 @@ describe('destroy()', () => {
     const failure = new Error('the process is going down');
     pool.destroy(failure);
     for (const error of await Promise.all([parked, waiting, running])) expect(error).toBe(failure);
+    await lease.release();
+  });
+
+  test('ends a close() that waits for a held lease, which is counted once', async () => {
+    const pool = openPool({ url: server.url });
+    const lease = await pool.acquire();
+    const closing = pool.close({ timeoutMs: 60_000 });
+    pool.destroy();
+    const report = await closing;
+    expect(report).toMatchObject({ drained: false, cutCommands: 0, cutLeases: 1 });
+    expect(report.durationMs).toBeLessThan(1_000);
     await lease.release();
   });
 

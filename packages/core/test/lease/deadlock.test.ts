@@ -1,7 +1,7 @@
 import { type RedisServer, startRedis } from '@redis-pool/testkit';
 import { useLeakCheck } from '@redis-pool/testkit/vitest';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { RedisPool } from '../../src/index.js';
+import type { RedisLease, RedisPool } from '../../src/index.js';
 import {
   codeOf,
   deferred,
@@ -9,6 +9,7 @@ import {
   expectAtRest,
   outcomeOf,
   untilAtRest,
+  untilParked,
   untilWaiting,
   usePools,
 } from './lease-harness.js';
@@ -146,13 +147,17 @@ describe('a caller that only waits', () => {
   // Regression: a lease from acquire() counted as held by the function around it until that returned.
   test('is never failed: branches inside of lease() that acquire side by side', async () => {
     const pool = openPool(2);
-    const branch = async (): Promise<string> => {
-      await using lease = await pool.acquire();
-      return await lease.ping();
-    };
-    expect(await pool.lease(() => Promise.all(Array.from({ length: 10 }, branch)))).toEqual(
-      Array(10).fill('PONG'),
-    );
+    const served = await pool.lease(async () => {
+      const first = await pool.acquire();
+      const waiting = [pool.acquire(), pool.acquire()];
+      await untilWaiting(pool, 2);
+      await first.release();
+      const [second, third] = waiting as [Promise<RedisLease>, Promise<RedisLease>];
+      await (await second).release();
+      await (await third).release();
+      return 'served';
+    });
+    expect(served).toBe('served');
     const leases = () => Promise.all(Array.from({ length: 10 }, () => pool.lease((lease) => lease.ping())));
     expect(await pool.lease(leases)).toEqual(Array(10).fill('PONG'));
     expect(pool.stats().errors).toEqual({});
@@ -163,6 +168,7 @@ describe('a caller that only waits', () => {
     const pool = openPool(2);
     const value = await pool.lease(async (lease) => {
       const parked = pool.blpop('list', 0);
+      await untilParked(server, 1);
       const inner = pool.lease(() => 'served');
       await untilWaiting(pool, 1);
       await lease.rpush('list', 'x');

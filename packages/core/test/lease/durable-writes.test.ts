@@ -60,6 +60,7 @@ describe('writeDurably()', () => {
   test('with a replica that is frozen reports none, after its own time and not before', async () => {
     const pool = openPool({ url: primary.url });
     await pool.lease(() => 1);
+    await untilInSync();
     replica.freeze();
     const begunAt = performance.now();
     const result = await pool.writeDurably((queue) => queue.set('key', 'value'), {

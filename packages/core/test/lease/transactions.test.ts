@@ -16,7 +16,7 @@ import {
   usePools,
 } from './lease-harness.js';
 
-/** Transfers in all; 10,000 take about a minute. */
+/** Transfers in all; 10,000 take about ten seconds. */
 const TRANSFERS = Number(process.env.TRANSFERS ?? 600);
 const ACCOUNTS = 10;
 const AT_ONCE = 100;
