@@ -1,28 +1,28 @@
-import { Affinity } from './affinity.js';
-import { tell } from './callbacks.js';
-import type { PoolCommand } from './command.js';
-import type { RedisPipeline } from './command-types.js';
+import { tell } from './commands/callbacks.js';
+import type { PoolCommand } from './commands/command.js';
+import type { RedisPipeline } from './commands/command-types.js';
+import { MultiChain, PipelineChain, type PipelineHost } from './commands/pipeline.js';
+import { type CommandClass, classify } from './commands/routing.js';
+import { ScanFacade } from './commands/scan-facade.js';
+import type { Engine } from './engine.js';
+import { RedisPoolError } from './errors/errors.js';
+import { Place } from './errors/place.js';
+import { statefulCommandError } from './errors/refusal.js';
+import { Affinity } from './lanes/affinity.js';
 import {
   type DurableFunction,
   type DurableOptions,
   type DurableResult,
   runDurably,
-} from './durable-writes.js';
-import type { Engine } from './engine.js';
-import { RedisPoolError } from './errors.js';
-import { currentHolder, Holder, runInside } from './holder.js';
-import { RedisLease } from './lease.js';
-import { checkAcquire, checkDurability, checkTransaction } from './lease-arguments.js';
-import type { AcquireOptions, LeaseSlot } from './leases.js';
-import type { MessageEncoding, MessageListener } from './message.js';
-import { MultiChain, PipelineChain, type PipelineHost } from './pipeline.js';
-import { Place } from './place.js';
-import { statefulCommandError } from './refusal.js';
-import { type CommandClass, classify } from './routing.js';
-import { ScanFacade } from './scan-facade.js';
-import type { SubscribeKind, SubscribeOptions } from './subscribe-request.js';
-import type { Subscription } from './subscription.js';
-import { runTransaction, type TransactionFunction, type TransactionOptions } from './transaction.js';
+} from './leases/durable-writes.js';
+import { currentHolder, Holder, runInside } from './leases/holder.js';
+import { RedisLease } from './leases/lease.js';
+import { checkAcquire, checkDurability, checkTransaction } from './leases/lease-arguments.js';
+import type { AcquireOptions, LeaseSlot } from './leases/leases.js';
+import { runTransaction, type TransactionFunction, type TransactionOptions } from './leases/transaction.js';
+import type { MessageEncoding, MessageListener } from './subscriber/message.js';
+import type { SubscribeKind, SubscribeOptions } from './subscriber/subscribe-request.js';
+import type { Subscription } from './subscriber/subscription.js';
 
 type Batch = readonly (readonly [command: string, ...args: unknown[]])[];
 

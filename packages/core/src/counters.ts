@@ -1,4 +1,4 @@
-import type { RedisPoolErrorCode } from './errors.js';
+import type { RedisPoolErrorCode } from './errors/errors.js';
 
 /** Everything that can go wrong in an engine, counted. */
 export class Counters {

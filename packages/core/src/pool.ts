@@ -2,16 +2,16 @@ import { inspect } from 'node:util';
 import type { Redis, RedisOptions } from 'ioredis';
 import { RedisClient } from './client.js';
 import { cutAndClose, type DrainReport, drainAndClose } from './close.js';
-import type { PoolCommands } from './command-types.js';
+import type { PoolCommands } from './commands/command-types.js';
 import type { Engine, PoolStatus } from './engine.js';
-import { RedisPoolError } from './errors.js';
-import { checkClose } from './lease-arguments.js';
-import type { RedisPoolOptions, ScriptDefinition } from './options.js';
-import { parseOptions } from './parse-options.js';
+import { RedisPoolError } from './errors/errors.js';
+import { checkClose } from './leases/lease-arguments.js';
+import type { RedisPoolOptions, ScriptDefinition } from './options/options.js';
+import { parseOptions } from './options/parse-options.js';
+import type { ResolvedOptions } from './options/resolved-options.js';
 import { type ReadyOptions, waitUntilReady } from './readiness.js';
 import { joinEngine, joinRunningEngine, leaveEngine } from './registry.js';
 import { RequestRedis, type ScopeOptions } from './request-redis.js';
-import type { ResolvedOptions } from './resolved-options.js';
 import { type PoolStats, takeStats } from './stats.js';
 
 /** Changes of a pool's state: first connection, every lane down, a lane up again, closed. */

@@ -1,7 +1,7 @@
 import type { Engine } from './engine.js';
-import type { RedisPoolError } from './errors.js';
-import { checkReady } from './lease-arguments.js';
-import { describeEndpoint } from './resolved-options.js';
+import type { RedisPoolError } from './errors/errors.js';
+import { checkReady } from './leases/lease-arguments.js';
+import { describeEndpoint } from './options/resolved-options.js';
 
 /** How long and how to wait for a pool to be ready. */
 export interface ReadyOptions {

@@ -1,6 +1,6 @@
 import { Engine } from './engine.js';
-import { RedisPoolError } from './errors.js';
-import { differingOptions, type ResolvedOptions } from './resolved-options.js';
+import { RedisPoolError } from './errors/errors.js';
+import { differingOptions, type ResolvedOptions } from './options/resolved-options.js';
 import { VERSION } from './version.js';
 
 interface Entry {

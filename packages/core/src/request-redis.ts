@@ -1,10 +1,10 @@
 import { inspect } from 'node:util';
 import { RedisClient } from './client.js';
-import type { PoolCommand } from './command.js';
-import type { PoolCommands } from './command-types.js';
+import type { PoolCommand } from './commands/command.js';
+import type { PoolCommands } from './commands/command-types.js';
 import type { Engine } from './engine.js';
-import { RedisPoolError } from './errors.js';
-import { currentHolder, Holder } from './holder.js';
+import { RedisPoolError } from './errors/errors.js';
+import { currentHolder, Holder } from './leases/holder.js';
 import { ScopeLimit } from './scope-limit.js';
 
 /** What binds a scope to its caller. */

@@ -1,4 +1,4 @@
-import type { PoolCommand } from './command.js';
+import type { PoolCommand } from './commands/command.js';
 import type { Engine } from './engine.js';
 
 /** Something that a scope ends with itself. */

@@ -1,7 +1,7 @@
 import type { Engine, PoolStatus } from './engine.js';
-import type { RedisPoolErrorCode } from './errors.js';
-import type { LatencySnapshot } from './latency-histogram.js';
-import type { SubscriberStats } from './subscriber.js';
+import type { RedisPoolErrorCode } from './errors/errors.js';
+import type { LatencySnapshot } from './lanes/latency-histogram.js';
+import type { SubscriberStats } from './subscriber/subscriber.js';
 
 /** One lane at one moment. */
 export interface LaneStats {

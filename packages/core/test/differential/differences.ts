@@ -1,7 +1,7 @@
 import type { RedisOptions } from 'ioredis';
 import { describe, expect, test } from 'vitest';
 import { isRedisPoolError } from '../../src/index.js';
-import type { RedisConnectionOptions } from '../../src/options.js';
+import type { RedisConnectionOptions } from '../../src/options/options.js';
 import { type Client, LINKS, type Link, untyped } from './peers.js';
 import type { Testbed } from './testbed.js';
 

@@ -1,6 +1,6 @@
 import { Command, type Redis, type RedisOptions } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { RedisConnectionOptions } from '../../src/options.js';
+import type { RedisConnectionOptions } from '../../src/options/options.js';
 import { IN_PIPELINE } from './call-forms.js';
 import { SAMPLE_GROUPS } from './command-samples.js';
 import { type Difference, describeDifferences } from './differences.js';

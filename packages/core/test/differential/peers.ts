@@ -1,6 +1,6 @@
 import { type ChainableCommander, Redis, type RedisOptions } from 'ioredis';
 import { createRedisPool, type RedisPool } from '../../src/index.js';
-import type { RedisConnectionOptions, RedisPoolOptions } from '../../src/options.js';
+import type { RedisConnectionOptions, RedisPoolOptions } from '../../src/options/options.js';
 
 /** The two ways of commands onto the wire; see docs/transport.md. */
 export const LINKS = ['direct', 'public'] as const;

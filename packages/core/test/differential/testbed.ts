@@ -2,7 +2,7 @@ import { leakCheck, type RedisServer, startRedis } from '@redis-pool/testkit';
 import type { Redis, RedisOptions } from 'ioredis';
 import { afterAll, beforeAll } from 'vitest';
 import type { RedisPool } from '../../src/index.js';
-import type { RedisConnectionOptions, RedisPoolOptions } from '../../src/options.js';
+import type { RedisConnectionOptions, RedisPoolOptions } from '../../src/options/options.js';
 import { type Link, openIoredis, openPool } from './peers.js';
 import { type Recorder, startRecorder } from './recorder.js';
 

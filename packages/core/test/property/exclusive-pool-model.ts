@@ -1,5 +1,5 @@
 import { expect, vi } from 'vitest';
-import { ExclusivePool, type ResourceHost, type Slot } from '../../src/exclusive-pool.js';
+import { ExclusivePool, type ResourceHost, type Slot } from '../../src/leases/exclusive-pool.js';
 
 const MAX_DIALS = 4;
 

@@ -8,7 +8,7 @@ import {
   ReplyDecoder,
   type ReplyDecoderOptions,
   type ReplySink,
-} from '../../src/resp-decoder.js';
+} from '../../src/transport/resp-decoder.js';
 
 const numRuns = Number(process.env.FUZZ_RUNS ?? 150);
 

@@ -4,8 +4,8 @@ import { runInNewContext } from 'node:vm';
 import { type RedisServer, startFaultProxy, startRedis, waitUntil } from '@redis-pool/testkit';
 import { useLeakCheck } from '@redis-pool/testkit/vitest';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Message } from '../../src/message.js';
-import type { Subscription } from '../../src/subscription.js';
+import type { Message } from '../../src/subscriber/message.js';
+import type { Subscription } from '../../src/subscriber/subscription.js';
 import {
   channelsOf,
   codeOf,

@@ -2,9 +2,9 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type RedisServer, startFaultProxy, startRedis, waitUntil } from '@redis-pool/testkit';
 import { useLeakCheck } from '@redis-pool/testkit/vitest';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { SubscribeKind } from '../../src/subscribe-request.js';
-import type { Subscriber } from '../../src/subscriber.js';
-import type { Subscription } from '../../src/subscription.js';
+import type { SubscribeKind } from '../../src/subscriber/subscribe-request.js';
+import type { Subscriber } from '../../src/subscriber/subscriber.js';
+import type { Subscription } from '../../src/subscriber/subscription.js';
 import {
   channelsOf,
   PROTOCOLS,

@@ -2,7 +2,7 @@ import { type RedisServer, startRedis, waitUntil } from '@redis-pool/testkit';
 import { useLeakCheck } from '@redis-pool/testkit/vitest';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Message } from '../../src/message.js';
+import type { Message } from '../../src/subscriber/message.js';
 import {
   channelsOf,
   codeOf,

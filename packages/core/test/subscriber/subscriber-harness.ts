@@ -1,13 +1,13 @@
 import { type RedisServer, waitUntil } from '@redis-pool/testkit';
 import { afterEach, expect } from 'vitest';
-import type { Connection } from '../../src/connection.js';
-import { dial } from '../../src/dial.js';
-import { isRedisPoolError, RedisPoolError, type RedisPoolErrorCode } from '../../src/errors.js';
-import type { Logger } from '../../src/logger.js';
-import type { RedisPoolOptions } from '../../src/options.js';
-import { parseOptions } from '../../src/parse-options.js';
-import type { ResolvedOptions } from '../../src/resolved-options.js';
-import { Subscriber, type SubscriberHost } from '../../src/subscriber.js';
+import { isRedisPoolError, RedisPoolError, type RedisPoolErrorCode } from '../../src/errors/errors.js';
+import type { Logger } from '../../src/options/logger.js';
+import type { RedisPoolOptions } from '../../src/options/options.js';
+import { parseOptions } from '../../src/options/parse-options.js';
+import type { ResolvedOptions } from '../../src/options/resolved-options.js';
+import { Subscriber, type SubscriberHost } from '../../src/subscriber/subscriber.js';
+import type { Connection } from '../../src/transport/connection.js';
+import { dial } from '../../src/transport/dial.js';
 
 export const PROTOCOLS = [3, 2] as const;
 

@@ -1,0 +1,65 @@
+import { isRedisPoolError, RedisPoolError } from '../errors/errors.js';
+import { createCommand, type PoolCommand } from './command.js';
+import { type CommandProfile, profileOf } from './routing.js';
+
+/** What the server says of a command that the routing table does not know. */
+export type LearnedClass = 'plain' | 'blocking';
+
+/** Names come from callers; more than this many of them are not worth remembering. */
+const MAX_LEARNED = 1_000;
+
+/** COMMAND INFO has no such flag, but may be asked twice. */
+const COMMAND_INFO: CommandProfile = { ...profileOf('command'), readOnly: true };
+
+/** Commands of modules and of newer servers: each name is asked of the server once, with COMMAND INFO. */
+export class CommandDirectory {
+  readonly #submit: (command: PoolCommand) => void;
+  readonly #learned = new Map<string, LearnedClass>();
+  readonly #asking = new Map<string, Promise<LearnedClass>>();
+
+  constructor(submit: (command: PoolCommand) => void) {
+    this.#submit = submit;
+  }
+
+  get(name: string): LearnedClass | undefined {
+    return this.#learned.get(name);
+  }
+
+  /**
+   * Rejects where the question itself does: with a deadline, a lost connection, or at the end of the pool. The
+   * command that it is about was not sent.
+   */
+  ask(name: string): Promise<LearnedClass> {
+    const known = this.#learned.get(name);
+    if (known !== undefined) return Promise.resolve(known);
+    const asking = this.#asking.get(name) ?? this.#ask(name).finally(() => this.#asking.delete(name));
+    this.#asking.set(name, asking);
+    return asking;
+  }
+
+  async #ask(name: string): Promise<LearnedClass> {
+    const command = createCommand('command', COMMAND_INFO, ['INFO', name], 'utf8', undefined);
+    const reply = command.createPromise();
+    this.#submit(command);
+    const learned = classOf(await orNothing(reply, name));
+    if (this.#learned.size < MAX_LEARNED) this.#learned.set(name, learned);
+    return learned;
+  }
+}
+
+/** A user who may not ask COMMAND INFO gets no answer; the server then judges the command itself. */
+function orNothing(reply: Promise<unknown>, name: string): Promise<unknown> {
+  return reply.catch((error: unknown) => {
+    if (error instanceof Error && error.name === 'ReplyError') return [];
+    if (!isRedisPoolError(error)) throw error;
+    const message = `${error.message}; it was to tell whether ${name.toUpperCase()} may share a connection`;
+    throw new RedisPoolError(error.code, message, { cause: error, maybeExecuted: false });
+  });
+}
+
+/** The third field of each entry holds the flags. A server that does not know the command refuses it itself. */
+function classOf(reply: unknown): LearnedClass {
+  const [entry] = Array.isArray(reply) ? reply : [];
+  const flags: unknown = Array.isArray(entry) ? entry[2] : undefined;
+  return Array.isArray(flags) && flags.includes('blocking') ? 'blocking' : 'plain';
+}

@@ -1,0 +1,338 @@
+import { list as knownCommands } from '@ioredis/commands';
+import { Command } from 'ioredis';
+import type { Affinity } from '../lanes/affinity.js';
+import type { CommandProfile } from './routing.js';
+
+/** How the strings of a reply come back: as JavaScript strings, or as Buffers (`getBuffer` and its like). */
+export type ReplyEncoding = 'utf8' | null;
+
+export type CommandArgument = string | Buffer;
+
+/** Whoever has the command on the wire hears of its answer, in the order in which it sent. */
+export interface CommandOwner {
+  replied(command: PoolCommand, reply: unknown): void;
+  refused(command: PoolCommand, error: Error): void;
+}
+
+/**
+ * A set of commands that stand or fall together (a pipeline, a MULTI block): after a lost connection none of
+ * them is sent again unless none of them was sent.
+ */
+export interface Batch {
+  readonly first: PoolCommand;
+  /** The command whose arrival makes the batch take effect: EXEC of a transaction, else the first. */
+  readonly decisive: PoolCommand;
+}
+
+/** Node-style callback of the caller, last argument of any command. */
+export type Callback = (error: unknown, value?: unknown) => void;
+
+type Transformer = (value: unknown, context?: unknown) => unknown;
+type Transformers = Record<string, Transformer | undefined>;
+
+// Private in ioredis's types, and the only place where transformers set by the user can be seen. Without it
+// every command takes ioredis's own, slower code for arguments and replies.
+const registered = (
+  Command as unknown as { _transformer?: { argument?: Transformers; reply?: Transformers } }
+)._transformer;
+const argumentTransformers = registered?.argument;
+const replyTransformers = registered?.reply;
+// ioredis's own transformers touch objects and Maps only, so that plain strings may skip them.
+const OBJECTS_ONLY = new Set(['msetArgumentTransformer', 'hsetArgumentTransformer']);
+
+let takeResolve: (value: unknown) => void;
+let takeReject: (error: unknown) => void;
+// One executor for all promises instead of two closures per command; both variables are read right after.
+function take(resolve: (value: unknown) => void, reject: (error: unknown) => void): void {
+  takeResolve = resolve;
+  takeReject = reject;
+}
+
+/**
+ * One command of one caller, in the shape that ioredis's `sendCommand()` takes.
+ *
+ * Its prototype chain holds `Command.prototype` (so `instanceof Command` and every cold method work) but the
+ * constructor of `Command` never runs: that alone is half of the cost of a command.
+ */
+export class PoolCommand {
+  name: string;
+  readonly profile: CommandProfile;
+  args: CommandArgument[];
+  readonly replyEncoding: ReplyEncoding;
+  /** Size of the arguments, in characters or bytes: what `maxPending.bytes` counts. */
+  readonly bytes: number;
+  promise: Promise<unknown> | undefined = undefined;
+  settled = false;
+  /** Whether it settled with what the server answered, be that an error, and not for want of an answer. */
+  answered = false;
+  /** When the caller called, on the clock of `performance.now()`. */
+  startedAt = 0;
+  deadline = 0;
+  /** Its number in the order of writes of its connection; 0 while it was never handed to one. */
+  writeNumber = 0;
+  /** How often a lost connection may still lead to sending it again; reads only. */
+  resendsLeft = 0;
+  owner: CommandOwner | undefined = undefined;
+  affinity: Affinity | undefined = undefined;
+  batch: Batch | undefined = undefined;
+  callback: Callback | undefined = undefined;
+  next: PoolCommand | undefined = undefined;
+  // What ioredis reads or writes on a command.
+  isTraced = false;
+  inTransaction = false;
+  readonly pipelineIndex: undefined;
+  readonly ignore: undefined;
+  protocol = 2;
+  replyMapping = 'legacy';
+  onFulfilled: (value: unknown) => void = noop;
+  onRejected: (error: unknown) => void = noop;
+
+  constructor(
+    name: string,
+    profile: CommandProfile,
+    args: CommandArgument[],
+    bytes: number,
+    replyEncoding: ReplyEncoding,
+  ) {
+    this.name = name;
+    this.profile = profile;
+    this.args = args;
+    this.bytes = bytes;
+    this.replyEncoding = replyEncoding;
+  }
+
+  get isReadOnly(): boolean {
+    return this.profile.readOnly;
+  }
+
+  /** Gives the command a promise of its own; pipelines listen through `onFulfilled` and `onRejected` instead. */
+  createPromise(): Promise<unknown> {
+    const promise = new Promise(take);
+    this.onFulfilled = takeResolve;
+    this.onRejected = takeReject;
+    this.promise = promise;
+    return promise;
+  }
+
+  /**
+   * Gives it what wrappers of `sendCommand()` use on the commands of ioredis itself: a promise, also for one in a
+   * chain, and a `resolve` and `reject` that they may call without the object (OpenTelemetry and Sentry do).
+   */
+  makeTraceable(): void {
+    this.resolve = (reply) => PoolCommand.prototype.resolve.call(this, reply);
+    this.reject = (error) => PoolCommand.prototype.reject.call(this, error);
+    if (this.promise !== undefined) return;
+    const { onFulfilled, onRejected } = this;
+    this.createPromise().catch(noop);
+    const { onFulfilled: resolve, onRejected: reject } = this;
+    this.onFulfilled = (value) => {
+      resolve(value);
+      onFulfilled(value);
+    };
+    this.onRejected = (error) => {
+      reject(error);
+      onRejected(error);
+    };
+  }
+
+  setReplyContext(context: { protocol?: number; replyMapping?: string } | null | undefined): void {
+    this.protocol = context?.protocol ?? 2;
+    this.replyMapping = context?.replyMapping ?? 'legacy';
+  }
+
+  /** Repeatable: a read that is sent again is encoded again. */
+  toWritable(_socket: unknown): string | Buffer {
+    return encode(this.name, this.args);
+  }
+
+  /** Called by ioredis, or by the lane's own reader, with the reply to this very command. */
+  resolve(reply: unknown): void {
+    this.owner?.replied(this, reply);
+  }
+
+  /**
+   * Called by ioredis. An error reply answers the command, and so does a reply that is longer than any string can
+   * be. Anything else says that the connection is going, and whoever owns the connection settles what is in flight
+   * on it, once and in order, when it is gone.
+   */
+  reject(error: Error): void {
+    const answers = error.name === 'ReplyError' || ('code' in error && error.code === 'ERR_STRING_TOO_LONG');
+    if (answers) this.owner?.refused(this, error);
+  }
+
+  /** Whether this error reply means that the command, now changed, goes once more: see {@link ScriptCommand}. */
+  retryAfter(_error: Error): boolean {
+    return false;
+  }
+
+  /** Settles with the reply. `decoded`: the strings in it already have the caller's encoding. */
+  fulfil(reply: unknown, decoded: boolean): void {
+    if (this.settled) return;
+    this.settled = true;
+    this.answered = true;
+    let value: unknown;
+    try {
+      value = this.convert(reply, decoded);
+    } catch (error) {
+      // A transformer set by the user threw.
+      this.onRejected(error);
+      return;
+    }
+    this.onFulfilled(value);
+  }
+
+  /** Settles with a value that was converted already. */
+  adopt(value: unknown): void {
+    if (this.settled) return;
+    this.settled = true;
+    this.onFulfilled(value);
+  }
+
+  /** Settles with the error that the server answered. */
+  refuse(error: Error): void {
+    if (!this.settled) this.answered = true;
+    this.fail(error);
+  }
+
+  /** Settles without an answer. */
+  fail(error: unknown): void {
+    if (this.settled) return;
+    this.settled = true;
+    this.onRejected(error);
+  }
+
+  convert(reply: unknown, decoded: boolean): unknown {
+    if (!decoded || replyTransformers === undefined) return inheritedTransformReply.call(this, reply);
+    const transformer = replyTransformers[this.name];
+    if (transformer === undefined) return reply;
+    const { name: commandName, protocol, replyMapping } = this;
+    return transformer(reply, { commandName, protocol, replyMapping });
+  }
+}
+
+const inheritedTransformReply = (Command.prototype as unknown as { transformReply(reply: unknown): unknown })
+  .transformReply;
+Object.setPrototypeOf(PoolCommand.prototype, Command.prototype);
+
+/**
+ * Makes a command of what the caller passed: strings, numbers and Buffers as they are, everything else (arrays,
+ * objects, Maps, transformers, a key prefix) exactly as ioredis makes of it.
+ */
+export function createCommand(
+  name: string,
+  profile: CommandProfile,
+  args: unknown[],
+  encoding: ReplyEncoding,
+  keyPrefix: string | undefined,
+): PoolCommand {
+  if (keyPrefix === undefined) {
+    const bytes = prepareInPlace(name, args);
+    if (bytes >= 0) return new PoolCommand(name, profile, args as CommandArgument[], bytes, encoding);
+    // `mget([...])`: ioredis flattens one level too.
+    const flat = args.flat();
+    const flatBytes = flat.length === args.length ? -1 : prepareInPlace(name, flat);
+    if (flatBytes >= 0) return new PoolCommand(name, profile, flat as CommandArgument[], flatBytes, encoding);
+  }
+  const prepared = prepareLikeIoredis(name, args, keyPrefix);
+  return new PoolCommand(name, profile, prepared, sizeOf(prepared), encoding);
+}
+
+/** Returns the size of the arguments, or -1 where ioredis's own code has to prepare them. */
+function prepareInPlace(name: string, args: unknown[]): number {
+  const transformer = argumentTransformers?.[name];
+  if (
+    argumentTransformers === undefined ||
+    (transformer !== undefined && !OBJECTS_ONLY.has(transformer.name))
+  ) {
+    return -1;
+  }
+  let bytes = name.length + 16;
+  for (let index = 0; index < args.length; index += 1) {
+    const argument = args[index];
+    if (typeof argument === 'string') bytes += argument.length + 8;
+    else if (typeof argument === 'number' && Math.abs(argument) <= Number.MAX_SAFE_INTEGER) {
+      const text = String(argument);
+      args[index] = text;
+      bytes += text.length + 8;
+    } else if (transformer === undefined && Buffer.isBuffer(argument)) bytes += argument.length + 8;
+    else return -1;
+  }
+  return bytes;
+}
+
+function prepareLikeIoredis(name: string, args: unknown[], keyPrefix: string | undefined): CommandArgument[] {
+  const options = keyPrefix === undefined ? {} : { keyPrefix };
+  return new ArgumentPreparation(name, args, options).args;
+}
+
+interface Preparation {
+  readonly name: string;
+  args: CommandArgument[];
+  initPromise(): void;
+  stringifyArguments(): void;
+}
+
+const CommandWithPrivates = Command as unknown as new (
+  name: string,
+  args: unknown[],
+  options: object,
+) => Preparation;
+
+/**
+ * ioredis's own code for arguments, outside of the promise in which its constructor runs it: what a transformer
+ * or a `toString()` throws would be an unhandled rejection there, and the command would go on half prepared.
+ */
+class ArgumentPreparation extends CommandWithPrivates {
+  override initPromise(): void {
+    if (argumentTransformers === undefined) {
+      super.initPromise();
+      return;
+    }
+    const transformer = argumentTransformers[this.name];
+    if (transformer !== undefined) this.args = transformer(this.args) as CommandArgument[];
+    this.stringifyArguments();
+  }
+}
+
+function sizeOf(args: readonly CommandArgument[]): number {
+  return args.reduce((sum, argument) => sum + argument.length + 8, 16);
+}
+
+function encode(name: string, args: readonly CommandArgument[]): string | Buffer {
+  let text = head(name, args.length);
+  for (const argument of args) {
+    if (typeof argument !== 'string') return encodeWithBuffers(name, args);
+    text += `$${Buffer.byteLength(argument)}\r\n${argument}\r\n`;
+  }
+  return text;
+}
+
+/** Beginnings of the commands with few arguments, which is nearly all of them. */
+const HEADS = new Map(
+  knownCommands.map((name) => [name, [0, 1, 2, 3, 4].map((count) => buildHead(name, count))]),
+);
+
+function head(name: string, argumentCount: number): string {
+  return HEADS.get(name)?.[argumentCount] ?? buildHead(name, argumentCount);
+}
+
+function buildHead(name: string, argumentCount: number): string {
+  return `*${argumentCount + 1}\r\n$${Buffer.byteLength(name)}\r\n${name}\r\n`;
+}
+
+function encodeWithBuffers(name: string, args: readonly CommandArgument[]): Buffer {
+  const parts: Buffer[] = [];
+  let text = head(name, args.length);
+  for (const argument of args) {
+    if (typeof argument === 'string') {
+      text += `$${Buffer.byteLength(argument)}\r\n${argument}\r\n`;
+    } else {
+      parts.push(Buffer.from(`${text}$${argument.length}\r\n`), argument);
+      text = '\r\n';
+    }
+  }
+  parts.push(Buffer.from(text));
+  return Buffer.concat(parts);
+}
+
+function noop(): void {}

@@ -1,0 +1,129 @@
+import type { CommandOwner, PoolCommand } from '../commands/command.js';
+import { CommandQueue } from '../commands/command-queue.js';
+import { DeadlineSweep } from '../commands/deadline-sweep.js';
+import type { Connection } from '../transport/connection.js';
+import type { LaneLink } from './lane-link.js';
+import type { LatencyHistogram } from './latency-histogram.js';
+
+/** What a lane tells its engine. */
+export interface LaneHost {
+  readonly latency: LatencyHistogram;
+  answered(command: PoolCommand): void;
+  refused(command: PoolCommand, error: Error): void;
+  expired(command: PoolCommand, lane: Lane, now: number): void;
+  /** The commands that were in flight, in their order; those already settled included. */
+  laneLost(lane: Lane, commands: readonly PoolCommand[], loss: LaneLoss): void;
+}
+
+export interface LaneLoss {
+  readonly cause: Error | undefined;
+  /** Commands with a higher write number never reached the socket. */
+  readonly lastWriteNumber: number;
+}
+
+type LaneState =
+  | { readonly tag: 'down' }
+  | { readonly tag: 'up'; readonly connection: Connection; readonly link: LaneLink };
+
+const DOWN: LaneState = { tag: 'down' };
+
+/** Counters of one lane over all its connections. */
+export interface LaneCounters {
+  commands: number;
+  flushes: number;
+  connections: number;
+}
+
+/**
+ * A shared connection that carries the commands of everybody, answered in the order in which they were sent.
+ *
+ * Law 1: a written command never leaves the queue before its reply; giving up on it only detaches its caller.
+ */
+export class Lane implements CommandOwner {
+  readonly index: number;
+  readonly counters: LaneCounters = { commands: 0, flushes: 0, connections: 0 };
+  readonly #host: LaneHost;
+  readonly #inFlight = new CommandQueue();
+  readonly #sweep: DeadlineSweep;
+  #state: LaneState = DOWN;
+
+  constructor(index: number, host: LaneHost) {
+    this.index = index;
+    this.#host = host;
+    this.#sweep = new DeadlineSweep(this.#inFlight, (command, now) => host.expired(command, this, now), {
+      received: () => this.connection?.socket.bytesRead ?? 0,
+    });
+  }
+
+  get isUp(): boolean {
+    return this.#state.tag === 'up';
+  }
+
+  get connection(): Connection | undefined {
+    return this.#state.tag === 'up' ? this.#state.connection : undefined;
+  }
+
+  get linkKind(): LaneLink['kind'] | 'none' {
+    return this.#state.tag === 'up' ? this.#state.link.kind : 'none';
+  }
+
+  /** Written and unanswered commands, those that timed out included: their replies are still to come. */
+  get inFlight(): number {
+    return this.#inFlight.length;
+  }
+
+  /** How long the oldest unanswered command waits, in milliseconds. */
+  oldestAgeMs(now: number): number {
+    const oldest = this.#inFlight.head;
+    return oldest === undefined ? 0 : now - oldest.startedAt;
+  }
+
+  attach(connection: Connection, link: LaneLink): void {
+    this.#state = { tag: 'up', connection, link };
+    this.counters.connections += 1;
+    connection.coalescer.watch(() => this.#inFlight.length);
+    connection.onLost((cause) => this.#detach(connection, cause));
+  }
+
+  /** Only while the lane is up. */
+  send(command: PoolCommand): void {
+    if (this.#state.tag !== 'up') throw new Error('A lane that is down takes no command');
+    command.owner = this;
+    this.#state.link.send(command);
+    this.#inFlight.push(command);
+    this.counters.commands += 1;
+    this.#sweep.arm(command.deadline);
+  }
+
+  replied(command: PoolCommand, reply: unknown): void {
+    if (!this.#takeOut(command)) return;
+    command.fulfil(reply, this.linkKind === 'direct');
+    this.#host.answered(command);
+  }
+
+  refused(command: PoolCommand, error: Error): void {
+    if (this.#takeOut(command)) this.#host.refused(command, error);
+  }
+
+  #takeOut(command: PoolCommand): boolean {
+    if (this.#inFlight.head !== command) {
+      // Replies and commands have come apart. Nothing on this connection can be trusted any more, and no
+      // caller gets this reply.
+      this.connection?.destroy(new Error('A reply came out of order'));
+      return false;
+    }
+    this.#inFlight.shift();
+    command.owner = undefined;
+    this.#host.latency.record(command.startedAt);
+    return true;
+  }
+
+  #detach(connection: Connection, cause: Error | undefined): void {
+    this.#state = DOWN;
+    this.#sweep.disarm();
+    const { flushed, flushes } = connection.coalescer;
+    this.counters.flushes += flushes;
+    const commands = this.#inFlight.takeAll();
+    this.#host.laneLost(this, commands, { cause, lastWriteNumber: flushed });
+  }
+}

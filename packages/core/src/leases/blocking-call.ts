@@ -1,0 +1,117 @@
+import type { CommandArgument, PoolCommand } from '../commands/command.js';
+import { blockingTimeoutMs, waitLimitMs } from './blocking-timeout.js';
+import { endWaits, type UnblockingHost } from './end-waits.js';
+import type { LeaseConnection } from './lease-connection.js';
+import { needsSlices, waitInSlices } from './sliced-wait.js';
+
+/** What a blocking call needs of its engine. */
+export interface BlockingHost extends UnblockingHost {
+  readonly commandTimeoutMs: number;
+  timeoutError(command: PoolCommand, timeoutMs: number): Error;
+}
+
+/** Makes the error of a cancellation; `maybeExecuted`: the server saw the command and did not say what it did. */
+export type CancelReason = (maybeExecuted: boolean) => unknown;
+
+/** Commands of which one waits at the server. */
+export interface BlockingWork {
+  /** Ends the wait; the first reason counts. */
+  cancel(reason: CancelReason): void;
+  /** Resolves when everything is answered, with what settles the rest of the commands. Never rejects. */
+  run(): Promise<() => void>;
+}
+
+/**
+ * One blocking command on one connection.
+ *
+ * Law 7: cancelling loses no element. The server is told to end the wait, its reply is awaited, and a value that
+ * came all the same is handed over; only an empty reply rejects with the reason of the cancellation.
+ */
+export class BlockingCall implements BlockingWork {
+  readonly #host: BlockingHost;
+  readonly #command: PoolCommand;
+  readonly #lease: LeaseConnection;
+  #reason: CancelReason | undefined;
+  #isOver = false;
+
+  constructor(host: BlockingHost, command: PoolCommand, lease: LeaseConnection) {
+    this.#host = host;
+    this.#command = command;
+    this.#lease = lease;
+  }
+
+  async run(): Promise<() => void> {
+    const ownMs = blockingTimeoutMs(this.#command);
+    const timers = this.#watchTheClock(ownMs);
+    const settle = await this.#outcome(ownMs);
+    this.#isOver = true;
+    for (const timer of timers) clearTimeout(timer);
+    return settle;
+  }
+
+  cancel(reason: CancelReason): void {
+    if (this.#reason !== undefined) return;
+    this.#reason = reason;
+    if (this.#isSent) void endWaits(this.#host, this.#lease);
+    else this.#command.fail(reason(false));
+  }
+
+  get #isSent(): boolean {
+    return this.#command.owner !== undefined;
+  }
+
+  async #outcome(ownMs: number | undefined): Promise<() => void> {
+    try {
+      const value = await this.#reply(ownMs);
+      const { settled } = this.#command;
+      if (value !== null || this.#reason === undefined || settled) return () => this.#command.adopt(value);
+      const error = this.#reason(false);
+      return () => this.#command.fail(error);
+    } catch (error) {
+      // The end of its time was told already.
+      if (this.#command.settled) return nothing;
+      return () => this.#command.fail(this.#reason === undefined ? error : this.#reason(true));
+    }
+  }
+
+  async #reply(ownMs: number | undefined): Promise<unknown> {
+    // An UNBLOCK that is still under way would end this wait too.
+    if (this.#lease.unblocking !== undefined) await this.#lease.unblocking;
+    if (this.#reason !== undefined) return null;
+    if (ownMs === undefined || !needsSlices(this.#command, this.#lease, ownMs)) {
+      return this.#send(this.#command.args);
+    }
+    return waitInSlices(this.#command, this.#lease, {
+      ownMs,
+      send: (args) => this.#send(args),
+      isCancelled: () => this.#reason !== undefined,
+    });
+  }
+
+  #send(args: CommandArgument[]): Promise<unknown> {
+    this.#command.owner = this.#lease;
+    return this.#lease.sendCopy(this.#command, args);
+  }
+
+  /**
+   * The server keeps its own time, and may be late with it; ours ends with the connection, one turn of the event loop
+   * after the limit: a reply that lies in the socket by then is in time.
+   */
+  #watchTheClock(ownMs: number | undefined): NodeJS.Timeout[] {
+    const { commandTimeoutMs } = this.#host;
+    const limitMs = waitLimitMs(ownMs, commandTimeoutMs);
+    if (limitMs === undefined) return [];
+    const remind = (): void => {
+      if (this.#isSent) void endWaits(this.#host, this.#lease, commandTimeoutMs);
+    };
+    const end = (): void => {
+      if (this.#isOver) return;
+      this.#reason ??= () => this.#host.timeoutError(this.#command, limitMs);
+      this.#command.fail(this.#reason(true));
+      this.#host.giveUp(this.#lease);
+    };
+    return [setTimeout(remind, limitMs - commandTimeoutMs / 2), setTimeout(setImmediate, limitMs, end)];
+  }
+}
+
+function nothing(): void {}

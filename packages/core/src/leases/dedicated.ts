@@ -1,0 +1,103 @@
+import { Redis, type RedisOptions } from 'ioredis';
+import type { Engine } from '../engine.js';
+import { toIoredisOptions } from '../options/resolved-options.js';
+import { dedicatedConnector } from './dedicated-connector.js';
+
+/** How long the end of a client may take that is told to end at once. */
+const END_LIMIT_MS = 200;
+
+/**
+ * Real ioredis instances for libraries that insist on one. Each counts as a connection of the pool, is named after
+ * its label, and is closed with the pool; so are the duplicates that the library makes.
+ */
+export class DedicatedClients {
+  readonly #engine: Engine;
+  readonly #clients = new Set<Redis>();
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  get size(): number {
+    return this.#clients.size;
+  }
+
+  /** @throws RedisPoolError `RP_ERR_QUEUE_FULL` when `maxConnections` is reached, `RP_ERR_CLOSING`, `RP_ERR_CLOSED` */
+  open(label: string, overrides: RedisOptions): Redis {
+    return this.#track(label, {
+      ...toIoredisOptions(this.#engine.options),
+      keyPrefix: '',
+      // What blocking workers need: no limit of attempts, and waiting through an outage.
+      maxRetriesPerRequest: null,
+      ...overrides,
+      connectionName: `${this.#engine.options.name}:${label}:${process.pid}`,
+    });
+  }
+
+  /** Ends all of them at once (QUIT is theirs to send before); resolves when they have ended. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#clients].map(endNow));
+  }
+
+  #track(label: string, options: RedisOptions): Redis {
+    this.#engine.reserveOrThrow();
+    const standalone =
+      this.#engine.options.endpoint.kind === 'tcp' || this.#engine.options.endpoint.kind === 'unix';
+    const Connector = dedicatedConnector(() => this.#authenticate(client));
+    const client: Redis = new Redis({
+      ...(options as RedisOptions & { replyMapping?: 'legacy' }),
+      ...(standalone ? { Connector } : {}),
+    });
+    this.#clients.add(client);
+    client.on('error', (error) => this.#report(label, error));
+    client.on('end', () => this.#forget(client));
+    // Whoever ended it may connect it again.
+    client.on('connecting', () => this.#readmit(client));
+    client.duplicate = (more: RedisOptions = {}) => this.#track(label, { ...client.options, ...more });
+    return client;
+  }
+
+  /** ioredis knows only fixed credentials, and reads them before it asks the connector. */
+  async #authenticate(client: Redis): Promise<void> {
+    const answer = await this.#engine.options.credentials?.();
+    if (answer === undefined || client.condition === null) return;
+    const { username, password } = answer;
+    client.condition.auth = username === undefined ? password : [username, password];
+  }
+
+  #forget(client: Redis): void {
+    if (this.#clients.delete(client)) this.#engine.freePlace();
+  }
+
+  #readmit(client: Redis): void {
+    if (this.#clients.has(client)) return;
+    try {
+      this.#engine.reserveOrThrow();
+      this.#clients.add(client);
+    } catch {
+      client.disconnect();
+    }
+  }
+
+  #report(label: string, error: Error): void {
+    const { logger, name } = this.#engine.options;
+    logger.debug(
+      { pool: name, client: label, cause: error.message },
+      `Dedicated client "${label}" reports an error`,
+    );
+  }
+}
+
+async function endNow(client: Redis): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, END_LIMIT_MS);
+  });
+  const ended = new Promise<void>((resolve) => client.once('end', resolve));
+  // Between two attempts ioredis's disconnect() would leave everything pending, and say nothing.
+  if (client.status === 'reconnecting') client.connect().catch(() => {});
+  client.disconnect();
+  client.stream?.destroy();
+  await Promise.race([ended, limit]);
+  clearTimeout(timer);
+}

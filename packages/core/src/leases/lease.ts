@@ -1,0 +1,160 @@
+import { inspect } from 'node:util';
+import { tell } from '../commands/callbacks.js';
+import { createCommand, type PoolCommand } from '../commands/command.js';
+import type { LeaseCommands, PipelineResult, RedisPipeline } from '../commands/command-types.js';
+import { CommandFacade } from '../commands/facade.js';
+import { MultiChain, PipelineChain, type PipelineHost } from '../commands/pipeline.js';
+import { type CommandClass, classify, profileOf } from '../commands/routing.js';
+import type { Engine } from '../engine.js';
+import { statefulCommandError } from '../errors/refusal.js';
+import { waitClassOf, waitLimitMs, waitOf } from './blocking-timeout.js';
+import type { Holder } from './holder.js';
+import type { LeaseSlot } from './leases.js';
+
+/** Runs blocking commands, which end by a signal, within the limits of the client that acquired the lease. */
+type Limited = (
+  commands: readonly PoolCommand[],
+  action: (signal: AbortSignal | undefined) => Promise<void>,
+) => void;
+
+type LeaseState = { readonly tag: 'held' } | { readonly tag: 'released'; readonly done: Promise<void> };
+
+// Every command of ioredis but those that take the socket over.
+export interface RedisLease extends LeaseCommands {}
+
+/**
+ * A connection that its holder has alone, for as long as needed: blocking commands, WATCH, SELECT, WAIT and all the
+ * others behave as on a connection of one's own. It goes back clean: what its commands left behind is undone, and
+ * where that cannot be done for certain the connection is closed instead.
+ *
+ * Got from `pool.lease(fn)`, or from `pool.acquire()`; then it has to be given back.
+ */
+export class RedisLease extends CommandFacade implements AsyncDisposable {
+  protected readonly keyPrefix: string | undefined;
+  readonly #engine: Engine;
+  readonly #slot: LeaseSlot;
+  readonly #holder: Holder | undefined;
+  readonly #limited: Limited;
+  #state: LeaseState = { tag: 'held' };
+
+  /** @internal */
+  constructor(engine: Engine, slot: LeaseSlot, holder: Holder | undefined, limited: Limited) {
+    super();
+    this.keyPrefix = engine.options.redis.keyPrefix || undefined;
+    this.#engine = engine;
+    this.#slot = slot;
+    this.#holder = holder;
+    this.#limited = limited;
+    if (holder !== undefined) holder.holds += 1;
+    engine.scripts.each((name, script) => this.addScript(name, script));
+  }
+
+  /** Whether it was given back; then every use of it fails with `RP_ERR_LEASE_RELEASED`. */
+  get released(): boolean {
+    return this.#state.tag === 'released';
+  }
+
+  pipeline(commands?: readonly (readonly unknown[])[]): RedisPipeline {
+    return new PipelineChain(this.#pipelineHost(), commands) as unknown as RedisPipeline;
+  }
+
+  /** A chain that leaves as one MULTI/EXEC; with `{ pipeline: false }` MULTI is sent alone. */
+  multi(): RedisPipeline;
+  multi(commands: readonly (readonly unknown[])[]): RedisPipeline;
+  multi(options: { readonly pipeline: false }): Promise<'OK'>;
+  multi(
+    argument?: readonly (readonly unknown[])[] | { readonly pipeline: false },
+  ): RedisPipeline | Promise<'OK'> {
+    if (argument !== undefined && 'pipeline' in argument) {
+      return this.execute(createCommand('multi', profileOf('multi'), [], 'utf8', undefined)) as Promise<'OK'>;
+    }
+    return new MultiChain(this.#pipelineHost(), argument) as unknown as RedisPipeline;
+  }
+
+  /** Ends a MULTI that was sent alone; `null` when a watched key changed. */
+  async exec(): Promise<PipelineResult[] | null> {
+    const replies = await this.execute(createCommand('exec', profileOf('exec'), [], 'utf8', undefined));
+    if (!Array.isArray(replies)) return null;
+    return replies.map((reply) =>
+      reply instanceof Error ? ([reply] as unknown as PipelineResult) : [null, reply],
+    );
+  }
+
+  /** Gives the connection back; idempotent. Resolves when it is clean, or closed. */
+  release(): Promise<void> {
+    if (this.#state.tag === 'released') return this.#state.done;
+    const done = this.#engine.leases.release(this.#slot);
+    this.#state = { tag: 'released', done };
+    if (this.#holder !== undefined) this.#holder.holds -= 1;
+    return done;
+  }
+
+  /** Closes the connection instead of giving it back. */
+  destroy(): void {
+    if (this.#state.tag === 'released') return;
+    this.#slot.resource.destroy();
+    void this.release();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.release();
+  }
+
+  [inspect.custom](): string {
+    return `RedisLease { ${this.#state.tag} }`;
+  }
+
+  protected override execute(command: PoolCommand): Promise<unknown> {
+    const commandClass = classify(command.profile, command.args);
+    if (commandClass === 'subscription' || commandClass === 'refused')
+      throw statefulCommandError(command, commandClass, 'a lease');
+    const promise = command.createPromise();
+    if (command.callback !== undefined) tell(promise, command.callback);
+    if (this.#state.tag === 'released') command.fail(this.#releasedError());
+    else this.#send(command, commandClass);
+    return promise;
+  }
+
+  #send(command: PoolCommand, commandClass: CommandClass): void {
+    this.#engine.counters.commands += 1;
+    if (commandClass === 'blocking') this.#block([command]);
+    else
+      this.#slot.resource.send(
+        command,
+        waitLimitMs(waitOf([command]), this.#engine.options.commandTimeoutMs),
+      );
+  }
+
+  #block(commands: readonly PoolCommand[]): void {
+    const { leases } = this.#engine;
+    this.#limited(commands, (signal) => leases.blockOn(this.#slot.resource, commands, signal));
+  }
+
+  #pipelineHost(): PipelineHost {
+    return {
+      keyPrefix: this.keyPrefix,
+      scripts: this.#engine.scripts,
+      mayQueue: (commandClass) => commandClass !== 'subscription' && commandClass !== 'refused',
+      submitBatch: (commands) => {
+        if (this.#state.tag === 'released')
+          for (const command of commands) command.fail(this.#releasedError());
+        else this.#sendAll(commands);
+      },
+    };
+  }
+
+  #sendAll(commands: readonly PoolCommand[]): void {
+    this.#engine.counters.commands += commands.length;
+    if (commands.some((command) => waitClassOf(command) === 'blocking')) this.#block(commands);
+    else {
+      const limitMs = waitLimitMs(waitOf(commands), this.#engine.options.commandTimeoutMs);
+      for (const command of commands) this.#slot.resource.send(command, limitMs);
+    }
+  }
+
+  #releasedError(): Error {
+    return this.#engine.error('RP_ERR_LEASE_RELEASED', 'got a command through a lease that was given back', {
+      maybeExecuted: false,
+    });
+  }
+}

@@ -1,0 +1,222 @@
+import { describeEndpoint, type ResolvedOptions } from '../options/resolved-options.js';
+import type { Connection } from '../transport/connection.js';
+import { DialError } from '../transport/dial.js';
+import { SubscriberBackoff } from './subscriber-backoff.js';
+
+/** How long the connection stays open without any subscription: the next one is often not far. */
+const LINGER_MS = 1_000;
+
+/** What a link needs of its subscriber. */
+export interface LinkHost {
+  readonly options: ResolvedOptions;
+  open(signal: AbortSignal): Promise<Connection>;
+  reserve(): boolean;
+  free(): void;
+  /** Whether there is a subscription. */
+  isWanted(): boolean;
+  connected(connection: Connection): void;
+  disconnected(): void;
+}
+
+/** A place of the connection budget is held in every state but `closed`. */
+type State =
+  | { readonly kind: 'closed' }
+  | { readonly kind: 'opening' }
+  | { readonly kind: 'open'; readonly connection: Connection }
+  | { readonly kind: 'lingering'; readonly connection: Connection; readonly timer: NodeJS.Timeout }
+  | { readonly kind: 'closing'; readonly connection: Connection };
+
+/**
+ * The one connection of a subscriber: opened for the first subscription, opened again when it is lost, closed a
+ * second after the last one. One attempt at a time (law 8).
+ */
+export class SubscriberLink {
+  /** Connections that replaced a lost one. */
+  reconnects = 0;
+  /** Of the last attempt, until one succeeds. */
+  lastError: unknown;
+  readonly #host: LinkHost;
+  readonly #backoff: SubscriberBackoff;
+  #state: State = { kind: 'closed' };
+  #attempt = new AbortController();
+  #running: Promise<void> | undefined;
+  #wake: () => void = () => {};
+  #isOfUse = false;
+
+  constructor(host: LinkHost) {
+    this.#host = host;
+    this.#backoff = new SubscriberBackoff(host.options.reconnect);
+  }
+
+  get isConnected(): boolean {
+    return this.#state.kind === 'open' || this.#state.kind === 'lingering';
+  }
+
+  /** To be called for each subscription. `false`: the pool has no place left for the connection. */
+  want(): boolean {
+    const state = this.#state;
+    if (state.kind === 'closed' && !this.#host.reserve()) return false;
+    if (state.kind === 'closed') this.#open(false);
+    if (state.kind === 'lingering') this.#stay(state);
+    return true;
+  }
+
+  /** To be called when there is no subscription any more. */
+  unwant(): void {
+    const state = this.#state;
+    if (state.kind === 'opening') this.#giveUp();
+    if (state.kind === 'open') this.#linger(state.connection);
+  }
+
+  /** The connection did what it is for: after its loss the pauses start from the shortest. */
+  confirmed(): void {
+    this.#isOfUse = true;
+    this.#backoff.succeeded();
+  }
+
+  /** Ends the connection, with QUIT for at most `quitLimitMs`. There must be no subscription any more. */
+  async close(quitLimitMs: number): Promise<void> {
+    if (this.#state.kind === 'opening') this.#giveUp();
+    await this.#running;
+    const state = this.#state;
+    if (state.kind !== 'open' && state.kind !== 'lingering') return;
+    this.#setState({ kind: 'closing', connection: state.connection });
+    this.#host.disconnected();
+    await state.connection.quit(quitLimitMs);
+    this.#free();
+  }
+
+  /** Ends the connection at once. There must be no subscription any more. */
+  destroy(): void {
+    const state = this.#state;
+    if (state.kind === 'opening') this.#giveUp();
+    // The close() that waits for it goes on.
+    if (state.kind === 'closing') state.connection.destroy();
+    if (state.kind === 'open' || state.kind === 'lingering') this.#drop(state.connection);
+  }
+
+  #setState(state: State): void {
+    if (this.#state.kind === 'lingering') clearTimeout(this.#state.timer);
+    this.#state = state;
+  }
+
+  #open(again: boolean): void {
+    this.#setState({ kind: 'opening' });
+    this.#running = this.#run(again);
+  }
+
+  async #run(again: boolean): Promise<void> {
+    // The first step is asynchronous, so that want() is over before the host hears of anything.
+    await undefined;
+    let connection: Connection | undefined;
+    while (connection === undefined && this.#host.isWanted()) {
+      await this.#pause(this.#backoff.delayMs);
+      if (this.#host.isWanted()) connection = await this.#dial();
+    }
+    this.#running = undefined;
+    // The last one may have left while the connection was handed over.
+    if (connection !== undefined && this.#host.isWanted()) this.#opened(connection, again);
+    else {
+      connection?.destroy();
+      this.#free();
+    }
+  }
+
+  /** Never rejects. */
+  async #dial(): Promise<Connection | undefined> {
+    this.#attempt = new AbortController();
+    const { signal } = this.#attempt;
+    try {
+      return await this.#host.open(signal);
+    } catch (error) {
+      if (!signal.aborted) this.#failed(error);
+      return undefined;
+    }
+  }
+
+  #failed(error: unknown): void {
+    this.lastError = error;
+    const retryInMs = this.#backoff.failed(error instanceof DialError && error.fatal);
+    // One line when it starts; how it goes on is in stats().
+    if (this.#backoff.failures > 1) return;
+    const { logger, name } = this.#host.options;
+    const message = error instanceof Error ? error.message : 'unknown cause';
+    logger.warn({ pool: name, role: 'subscriber', retryInMs }, `No connection for subscriptions: ${message}`);
+  }
+
+  #opened(connection: Connection, again: boolean): void {
+    this.lastError = undefined;
+    this.#isOfUse = false;
+    if (again) this.reconnects += 1;
+    this.#setState({ kind: 'open', connection });
+    const { logger, name } = this.#host.options;
+    const where = describeEndpoint(this.#host.options);
+    logger.info(
+      { pool: name, role: 'subscriber' },
+      `Redis pool "${name}" is connected to ${where} for subscriptions`,
+    );
+    this.#host.connected(connection);
+    connection.onLost((cause) => this.#lost(connection, cause));
+  }
+
+  #lost(connection: Connection, cause: Error | undefined): void {
+    const state = this.#state;
+    const isCurrent =
+      (state.kind === 'open' || state.kind === 'lingering') && state.connection === connection;
+    if (!isCurrent) return;
+    if (this.#isOfUse) this.#backoff.lost();
+    else this.#backoff.failed(false);
+    this.lastError = cause;
+    this.#reportLoss(cause);
+    this.#host.disconnected();
+    // Which frees the place where nobody is subscribed.
+    this.#open(true);
+  }
+
+  #reportLoss(cause: Error | undefined): void {
+    const { logger, name } = this.#host.options;
+    const where = describeEndpoint(this.#host.options);
+    const fields = { pool: name, role: 'subscriber', cause: cause?.message };
+    logger.warn(fields, `Redis pool "${name}" lost its connection to ${where} for subscriptions`);
+  }
+
+  #linger(connection: Connection): void {
+    const timer = setTimeout(() => this.#drop(connection), LINGER_MS);
+    // Nobody is subscribed: neither the timer nor the socket keeps the process alive.
+    timer.unref();
+    connection.socket.unref();
+    this.#setState({ kind: 'lingering', connection, timer });
+  }
+
+  #stay({ connection }: { readonly connection: Connection }): void {
+    connection.socket.ref();
+    this.#setState({ kind: 'open', connection });
+  }
+
+  #drop(connection: Connection): void {
+    this.#host.disconnected();
+    connection.destroy();
+    this.#free();
+  }
+
+  #giveUp(): void {
+    this.#attempt.abort();
+    this.#wake();
+  }
+
+  #free(): void {
+    this.#setState({ kind: 'closed' });
+    this.#host.free();
+  }
+
+  async #pause(delayMs: number): Promise<void> {
+    if (delayMs <= 0) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, delayMs);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}

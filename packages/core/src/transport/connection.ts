@@ -1,0 +1,72 @@
+import type { Socket } from 'node:net';
+import type { Redis } from 'ioredis';
+import type { ConnectionRole } from '../options/options.js';
+import type { WriteCoalescer } from './write-coalescer.js';
+
+/**
+ * One physical connection for one life: an ioredis instance that never reconnects, never queues offline and
+ * never sends anything again (facts of ioredis 6.0.0 that make it so are in docs/transport.md).
+ */
+export class Connection {
+  readonly role: ConnectionRole;
+  readonly redis: Redis;
+  readonly socket: Socket;
+  readonly coalescer: WriteCoalescer;
+  /** Resolves when the connection is lost and its listener was told. */
+  readonly gone: Promise<void>;
+  #lost = false;
+  #lastError: Error | undefined;
+  #onLost: (cause: Error | undefined) => void = () => {};
+  #resolveGone!: () => void;
+
+  constructor(role: ConnectionRole, redis: Redis, socket: Socket, coalescer: WriteCoalescer) {
+    this.role = role;
+    this.redis = redis;
+    this.socket = socket;
+    this.coalescer = coalescer;
+    this.gone = new Promise((resolve) => {
+      this.#resolveGone = resolve;
+    });
+    redis.on('error', (error) => {
+      this.#lastError = error;
+    });
+    redis.once('end', this.#end);
+    // The second guard: whatever ioredis makes of it, a closed socket ends the connection.
+    socket.once('close', () => setImmediate(this.#end));
+  }
+
+  get lost(): boolean {
+    return this.#lost;
+  }
+
+  /** Calls back once, in a later turn of the event loop than the loss, or at once when it is lost already. */
+  onLost(listener: (cause: Error | undefined) => void): void {
+    this.#onLost = listener;
+    if (this.#lost) listener(this.#lastError);
+  }
+
+  /** Ends the connection at once; what is in flight on it is lost. */
+  destroy(cause?: Error): void {
+    this.#lastError ??= cause;
+    // On a socket that closed already, ioredis's disconnect() leaves a timer behind for disconnectTimeout.
+    if (!this.socket.closed) this.redis.disconnect();
+    this.socket.destroy();
+  }
+
+  /** QUIT, so that the server sees an orderly end, but never for longer than `limitMs`. */
+  async quit(limitMs: number): Promise<void> {
+    if (this.#lost) return;
+    const timer = setTimeout(() => this.destroy(), limitMs);
+    this.redis.quit().catch(() => this.destroy());
+    await this.gone;
+    clearTimeout(timer);
+  }
+
+  readonly #end = (): void => {
+    if (this.#lost) return;
+    this.#lost = true;
+    this.socket.destroy();
+    this.#onLost(this.#lastError);
+    this.#resolveGone();
+  };
+}
