@@ -20,6 +20,8 @@ import { RedisLease } from './leases/lease.js';
 import { checkAcquire, checkDurability, checkTransaction } from './leases/lease-arguments.js';
 import type { AcquireOptions, LeaseSlot } from './leases/leases.js';
 import { runTransaction, type TransactionFunction, type TransactionOptions } from './leases/transaction.js';
+import { onAbort } from './on-abort.js';
+import type { BoundedAction, Bounds } from './scope/bounds.js';
 import type { MessageEncoding, MessageListener } from './subscriber/message.js';
 import type { SubscribeKind, SubscribeOptions } from './subscriber/subscribe-request.js';
 import type { Subscription } from './subscriber/subscription.js';
@@ -30,8 +32,6 @@ type Batch = readonly (readonly [command: string, ...args: unknown[]])[];
 interface ChainOptions {
   readonly pipeline?: true;
 }
-
-type LimitedAction<T> = (signal: AbortSignal | undefined) => Promise<T>;
 
 interface Acquirer {
   /** Who waits, where known. */
@@ -67,10 +67,17 @@ export abstract class RedisClient extends ScanFacade {
   /** Called with each command that goes to a lane. */
   protected accepted(_command: PoolCommand): void {}
 
-  /** Runs what ends itself by a signal, within the limits of this object. `_isSent`: whether a server has seen it. */
-  protected limited<T>(action: LimitedAction<T>, _isSent: () => boolean = isNeverSent): Promise<T> {
-    return action(undefined);
-  }
+  /** What a command that would wait at the server, or a subscription, is rejected with, if so. */
+  protected abstract refusalToWait(): unknown;
+
+  /** Runs what ends itself by a signal, within the bounds of this object. */
+  protected abstract bounded<T>(action: BoundedAction<T>, bounds: Bounds): Promise<T>;
+
+  /** Called with each lease; `_place` where it was acquired to be released by hand. */
+  protected leased(_lease: RedisLease, _place: Place | undefined): void {}
+
+  /** Called with each lease that is given back. */
+  protected released(_lease: RedisLease): void {}
 
   /** Who waits, where this object knows it better than the asynchronous context. */
   protected holder(): Holder | undefined {
@@ -131,7 +138,8 @@ export abstract class RedisClient extends ScanFacade {
     options: TransactionOptions = {},
   ): Promise<unknown[]> {
     checkTransaction(keys, options);
-    const pause = (ms: number): Promise<void> => this.limited((signal) => sleep(ms, signal));
+    const pause = (ms: number): Promise<void> =>
+      this.bounded((signal) => sleep(ms, signal), { kind: 'queued' });
     return this.lease((lease) => runTransaction(this.#engine, lease, keys, fn, { ...options, pause }));
   }
 
@@ -146,7 +154,7 @@ export abstract class RedisClient extends ScanFacade {
   }
 
   /** What ends the subscriptions of this object besides the pool. */
-  protected abstract lifetime(): AbortSignal;
+  protected abstract lifetimes(): readonly AbortSignal[];
 
   /**
    * Messages of channels, over the one connection that carries every subscription of the process. With a listener
@@ -226,20 +234,26 @@ export abstract class RedisClient extends ScanFacade {
     leases.setTenant(slot, holder ?? 'someone', place);
     const owner = holder ?? asking;
     if (owner !== undefined) owner.place = place;
-    return new RedisLease(this.#engine, slot, owner, (...blocking) => this.#runLimited(...blocking));
+    const lease = new RedisLease(this.#engine, {
+      slot,
+      holder: owner,
+      limited: (commands, action) => this.#runParked(commands, action),
+      onReleased: (released) => this.released(released),
+    });
+    this.leased(lease, holder === undefined ? place : undefined);
+    return lease;
   }
 
   #waitForLease(options: AcquireOptions, asking: Holder | undefined): Promise<LeaseSlot> {
-    return this.limited((limit) => {
-      const signal = either(options.signal, limit);
-      return this.#engine.leases.acquire({ ...options, signal }, asking);
-    });
+    const acquire = (signal: AbortSignal | undefined): Promise<LeaseSlot> =>
+      this.#engine.leases.acquire({ ...options, signal }, asking);
+    return this.bounded(acquire, { kind: 'queued', signal: options.signal });
   }
 
   /** Settles blocking commands, whatever comes of them. */
-  #runLimited(commands: readonly PoolCommand[], action: LimitedAction<void>): void {
+  #runParked(commands: readonly PoolCommand[], action: BoundedAction<void>): void {
     const isSent = (): boolean => commands.some(({ owner, settled }) => owner !== undefined || settled);
-    this.limited(action, isSent).catch((error: unknown) => failAll(commands, error));
+    this.bounded(action, { kind: 'parked', isSent }).catch((error: unknown) => failAll(commands, error));
   }
 
   #subscribe<E extends MessageEncoding>(
@@ -248,28 +262,19 @@ export abstract class RedisClient extends ScanFacade {
     listener: MessageListener<E> | undefined,
     options: SubscribeOptions<E> | undefined,
   ): Promise<Subscription<E>> {
-    const refusal = this.refusal();
+    const refusal = this.refusalToWait();
     if (refusal !== undefined) return Promise.reject(refusal);
-    return this.#engine.subscriber.subscribe(kind, channels, listener, this.#withLifetime(options));
-  }
-
-  /** What is no options object, or no signal, is left to the check of the subscriber. */
-  #withLifetime<E extends MessageEncoding>(options: SubscribeOptions<E> = {}): SubscribeOptions<E> {
-    const signal: unknown = options?.signal;
-    const isChecked = typeof options === 'object' && (signal === undefined || signal instanceof AbortSignal);
-    return isChecked
-      ? { ...options, signal: either(signal as AbortSignal | undefined, this.lifetime()) }
-      : options;
+    return this.#engine.subscriber.subscribe(kind, channels, listener, options, this.lifetimes());
   }
 
   #block(commands: readonly PoolCommand[]): void {
-    const refusal = this.refusal();
+    const refusal = this.refusalToWait();
     if (refusal !== undefined) {
       failAll(commands, refusal);
       return;
     }
     const holder = this.holder();
-    this.#runLimited(commands, (signal) => this.#engine.leases.runBlocking(commands, signal, holder));
+    this.#runParked(commands, (signal) => this.#engine.leases.runBlocking(commands, signal, holder));
   }
 
   #send(command: PoolCommand): void {
@@ -289,7 +294,7 @@ export abstract class RedisClient extends ScanFacade {
       return;
     }
     command.startedAt = performance.now();
-    this.limited((signal) => unlessAborted(signal, this.#learn([command]))).then(
+    this.bounded((signal) => unlessAborted(signal, this.#learn([command])), { kind: 'queued' }).then(
       (blocks) => (blocks ? this.#block([command]) : this.#send(command)),
       (error: unknown) => command.fail(error),
     );
@@ -330,7 +335,7 @@ export abstract class RedisClient extends ScanFacade {
     }
     const startedAt = performance.now();
     for (const command of commands) command.startedAt = startedAt;
-    this.limited((signal) => unlessAborted(signal, this.#learn(unknown))).then(
+    this.bounded((signal) => unlessAborted(signal, this.#learn(unknown)), { kind: 'queued' }).then(
       (blocks) => (blocks ? this.#block(commands) : this.#sendBatch(commands)),
       (error: unknown) => failAll(commands, error),
     );
@@ -356,7 +361,7 @@ function runsOnPool(commandClass: CommandClass): boolean {
 function unlessAborted<T>(signal: AbortSignal | undefined, promise: Promise<T>): Promise<T> {
   if (signal === undefined) return promise;
   return new Promise((resolve, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+    onAbort(signal, () => reject(signal.reason));
     promise.then(resolve, reject);
   });
 }
@@ -365,25 +370,15 @@ function failAll(commands: readonly PoolCommand[], error: unknown): void {
   for (const command of commands) command.fail(error);
 }
 
-function isNeverSent(): boolean {
-  return false;
-}
-
 function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
-    const onAbort = (): void => {
+    const unwatch = onAbort(signal, () => {
       clearTimeout(timer);
       reject(signal?.reason);
-    };
+    });
     const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', onAbort);
+      unwatch();
       resolve();
     }, ms);
-    signal?.addEventListener('abort', onAbort, { once: true });
   });
-}
-
-/** One signal for both. */
-function either(one: AbortSignal | undefined, other: AbortSignal | undefined): AbortSignal | undefined {
-  return one !== undefined && other !== undefined ? AbortSignal.any([one, other]) : (one ?? other);
 }

@@ -11,6 +11,10 @@ export class Counters {
   conflicts = 0;
   /** Leases held for longer than `leaseReportMs`. */
   longLeases = 0;
+  /** Leases taken back from scopes that had ended. */
+  forgottenLeases = 0;
+  /** Requests whose client hung up while they used a scope. */
+  hangUps = 0;
   readonly errors = new Map<RedisPoolErrorCode, number>();
 
   countError(code: RedisPoolErrorCode): void {

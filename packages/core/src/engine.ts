@@ -10,6 +10,7 @@ import { ConnectionBudget } from './connection-budget.js';
 import { Counters } from './counters.js';
 import { RedisPoolError, type RedisPoolErrorCode } from './errors/errors.js';
 import { withoutArguments } from './errors/sanitize-error.js';
+import { HealthCheck } from './health.js';
 import { Affinity } from './lanes/affinity.js';
 import { Lane, type LaneHost, type LaneLoss } from './lanes/lane.js';
 import { type DialerHost, LaneDialer } from './lanes/lane-dialer.js';
@@ -49,6 +50,7 @@ export class Engine implements LaneHost, DialerHost, LeaseHost, SubscriberHost {
   readonly budget: ConnectionBudget;
   readonly leases: Leases;
   readonly dedicated: DedicatedClients;
+  readonly health = new HealthCheck(this);
   readonly subscriber: Subscriber;
   readonly events = new EventEmitter<Record<EngineEvent, []>>();
   readonly #waiting = new CommandQueue();

@@ -5,17 +5,25 @@ import { cutAndClose, type DrainReport, drainAndClose } from './close.js';
 import type { PoolCommands } from './commands/command-types.js';
 import type { Engine, PoolStatus } from './engine.js';
 import { RedisPoolError } from './errors/errors.js';
+import type { Health, HealthOptions } from './health.js';
 import { checkClose } from './leases/lease-arguments.js';
 import type { RedisPoolOptions, ScriptDefinition } from './options/options.js';
 import { parseOptions } from './options/parse-options.js';
 import type { ResolvedOptions } from './options/resolved-options.js';
 import { type ReadyOptions, waitUntilReady } from './readiness.js';
 import { joinEngine, joinRunningEngine, leaveEngine } from './registry.js';
-import { RequestRedis, type ScopeOptions } from './request-redis.js';
+import type { BoundedAction, Bounds } from './scope/bounds.js';
+import { RequestRedis } from './scope/request-redis.js';
+import type { ScopeOptions } from './scope/scope-options.js';
 import { type PoolStats, takeStats } from './stats.js';
 
 /** Changes of a pool's state: first connection, every lane down, a lane up again, closed. */
 export type PoolEvent = 'ready' | 'degraded' | 'restored' | 'close';
+
+/** Options of a pool that say how long something may take, ms. */
+export type PoolLimits = Readonly<
+  Pick<ResolvedOptions, 'connectTimeoutMs' | 'commandTimeoutMs' | 'acquireTimeoutMs' | 'closeTimeoutMs'>
+>;
 
 // Every command of ioredis that may run on a shared connection.
 export interface RedisPool extends PoolCommands {}
@@ -31,7 +39,8 @@ export class RedisPool extends RedisClient {
   /** Whether it holds the engine, gave it back to the other handles, or was the last one and ends it. */
   #hold: 'held' | 'left' | 'ended' = 'held';
   #closing: Promise<DrainReport> | undefined;
-  readonly #lifetime = new AbortController();
+  /** Ends what waits through this handle: parked blocking commands and subscriptions. */
+  readonly #waits = new AbortController();
 
   /** @internal */
   constructor(engine: Engine) {
@@ -63,11 +72,8 @@ export class RedisPool extends RedisClient {
 
   /** A view of the pool for one caller, such as a request; see {@link RequestRedis}. */
   scope(options: ScopeOptions = {}): RequestRedis {
-    return new RequestRedis(
-      this.engine,
-      { refusal: () => this.refusal(), lifetime: this.#lifetime.signal },
-      options,
-    );
+    const parent = { refusal: () => this.refusal(), waits: this.#waits.signal };
+    return new RequestRedis(this.engine, parent, options);
   }
 
   /**
@@ -99,6 +105,22 @@ export class RedisPool extends RedisClient {
     return this.engine.dedicated.open(label, overrides);
   }
 
+  /**
+   * Whether the server answers now: one PING, shared by all who ask at once, over a connection that is there anyway.
+   * Opens nothing and settles by `timeoutMs` (ms, from 1; default 1_000); never rejects.
+   *
+   * @throws RedisPoolError `RP_ERR_INVALID_OPTION` for a `timeoutMs` that is none, synchronously
+   */
+  health(options: HealthOptions = {}): Promise<Health> {
+    return this.engine.health.check(options);
+  }
+
+  /** The limits that this pool runs with: as given, or their defaults. */
+  get limits(): PoolLimits {
+    const { connectTimeoutMs, commandTimeoutMs, acquireTimeoutMs, closeTimeoutMs } = this.engine.options;
+    return { connectTimeoutMs, commandTimeoutMs, acquireTimeoutMs, closeTimeoutMs };
+  }
+
   /** A fresh snapshot; costs microseconds. */
   stats(): PoolStats {
     return takeStats(this.engine);
@@ -112,6 +134,15 @@ export class RedisPool extends RedisClient {
   off(event: PoolEvent, listener: () => void): this {
     this.engine.events.off(event, listener);
     return this;
+  }
+
+  /**
+   * The first step of an orderly end, where requests are to finish before `close()`: ends what waits through this
+   * handle and its scopes for something that may never come. Parked blocking commands reject with `RP_ERR_CLOSING`
+   * and lose no element, subscriptions are done, new ones of both are refused; other commands go on. Idempotent.
+   */
+  endWaits(): void {
+    if (!this.#waits.signal.aborted) this.#waits.abort(this.#closingError());
   }
 
   /**
@@ -146,8 +177,21 @@ export class RedisPool extends RedisClient {
     return this.engine.error('RP_ERR_CLOSED', 'was closed through this handle', { maybeExecuted: false });
   }
 
-  protected override lifetime(): AbortSignal {
-    return this.#lifetime.signal;
+  protected override refusalToWait(): unknown {
+    const { aborted } = this.#waits.signal;
+    return this.refusal() ?? (aborted ? this.#closingError() : undefined);
+  }
+
+  protected override bounded<T>(action: BoundedAction<T>, { kind, signal }: Bounds): Promise<T> {
+    return action(kind === 'parked' ? this.#waits.signal : signal);
+  }
+
+  protected override lifetimes(): readonly AbortSignal[] {
+    return [this.#waits.signal];
+  }
+
+  #closingError(): Error {
+    return this.engine.error('RP_ERR_CLOSING', 'is closing', { maybeExecuted: false });
   }
 
   /** Gives the engine back, once. `true`: this handle was the last one, and ends it. */
@@ -156,7 +200,7 @@ export class RedisPool extends RedisClient {
       this.#unfollow();
       this.#hold = leaveEngine(this.engine) ? 'ended' : 'left';
       // The last handle takes everything with it in its own order.
-      if (this.#hold === 'left') this.#lifetime.abort(this.refusal());
+      if (this.#hold === 'left') this.#waits.abort(this.refusal());
     }
     return this.#hold === 'ended';
   }

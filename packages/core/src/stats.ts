@@ -54,6 +54,10 @@ export interface PoolStats {
   readonly conflicts: number;
   /** Leases that were held for longer than `leaseReportMs`. */
   readonly longLeases: number;
+  /** Leases that were taken back from scopes that had ended, see `forgottenLeaseMs`. */
+  readonly forgottenLeases: number;
+  /** Scopes whose client hung up before it had its response. */
+  readonly hangUps: number;
   readonly connectAttempts: number;
   /** Failed attempts in a row, 0 while connected. */
   readonly connectFailures: number;
@@ -81,6 +85,8 @@ export function takeStats(engine: Engine): PoolStats {
     lostConnections: counters.lostConnections,
     conflicts: counters.conflicts,
     longLeases: counters.longLeases,
+    forgottenLeases: counters.forgottenLeases,
+    hangUps: counters.hangUps,
     connectAttempts: dialer.attempts,
     connectFailures: dialer.failures,
     errors: Object.fromEntries(counters.errors),

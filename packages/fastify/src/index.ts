@@ -1,3 +1,3 @@
-export type { GivenPoolOptions, OwnPoolOptions, RedisPoolPluginOptions, Startup } from './options.js';
+export type { Startup } from '@redis-pool/core/adapter';
 export { redisPool, redisPool as default } from './plugin.js';
-export type { FastifyRedis, FastifyRequestRedis, RedisNamespaces } from './types.js';
+export type { FastifyRedis, FastifyRequestRedis, RedisNamespaces, RedisPoolPluginOptions } from './types.js';

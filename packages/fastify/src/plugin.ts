@@ -1,29 +1,50 @@
-import { isRedisPoolError } from '@redis-pool/core';
-import type { FastifyInstance, FastifyPluginAsync, onErrorHookHandler } from 'fastify';
+import {
+  abandonPool,
+  invalidOption,
+  MountedPools,
+  openPool,
+  type PoolSource,
+  startPool,
+} from '@redis-pool/core/adapter';
+import type { FastifyInstance, FastifyPluginAsync } from 'fastify';
 import fastifyPlugin from 'fastify-plugin';
-import { checkNamespace, MountedPools, mountedIn } from './mounted-pools.js';
-import { checkOptions, openPool, type PoolSource, type RedisPoolPluginOptions } from './options.js';
-import './types.js';
+import { addServerTiming, bindRequests } from './binding.js';
+import type { RedisPoolPluginOptions } from './types.js';
 
-/** To give up a pool that never had a connection. */
-const ABANDON_TIMEOUT_MS = 100;
+const ADAPTER = '@redis-pool/fastify';
+const MOUNTED = Symbol(`${ADAPTER} mounted`);
+
 /** Of Fastify's `pluginTimeout`: our error, which says why, has to come before Fastify's. */
 const PLUGIN_TIMEOUT_SHARE = 0.9;
-const RETRY_AFTER_SECONDS = 1;
 
-const register: FastifyPluginAsync<RedisPoolPluginOptions> = async (app, options) => {
-  const { namespace } = options;
-  checkOptions(options);
-  if (namespace !== undefined) checkNamespace(namespace);
-  mountedIn(app)?.checkFree(namespace);
+interface PluginInstance extends FastifyInstance {
+  readonly [MOUNTED]?: MountedPools;
+}
+
+/** Options that Fastify reads itself; a plugin sees them too. */
+interface RegisterOptions {
+  readonly prefix?: unknown;
+  readonly logLevel?: unknown;
+  readonly logSerializers?: unknown;
+}
+
+const register: FastifyPluginAsync<RedisPoolPluginOptions> = async (app, given) => {
+  const { prefix, logLevel, logSerializers, ...options } = given as RedisPoolPluginOptions & RegisterOptions;
+  const mounted = (app as PluginInstance)[MOUNTED];
+  // `app.redis` cannot become another object: a pool without a namespace comes first.
+  if (mounted !== undefined && options.namespace === undefined) {
+    throw invalidOption(`${ADAPTER} has already been registered`);
+  }
+  (mounted ?? new MountedPools()).checkFree(options.namespace, ADAPTER);
   const source = openPool(options, app.log);
   try {
-    await start(app, source, options);
-    mount(app, source, namespace);
+    await startPool(source, options, longestStartMs(app));
+    mount(app, mounted ?? install(app, source), source);
   } catch (error) {
-    if (source.owned) await source.pool.close({ timeoutMs: ABANDON_TIMEOUT_MS });
+    await abandonPool(source);
     throw error;
   }
+  if (options.serverTiming) app.addHook('onSend', addServerTiming);
 };
 
 /**
@@ -42,43 +63,35 @@ const register: FastifyPluginAsync<RedisPoolPluginOptions> = async (app, options
  */
 export const redisPool: FastifyPluginAsync<RedisPoolPluginOptions> = fastifyPlugin(register, {
   fastify: '5.x',
-  name: '@redis-pool/fastify',
+  name: ADAPTER,
 });
 
-async function start(
-  app: FastifyInstance,
-  { pool, connectTimeoutMs }: PoolSource,
-  options: RedisPoolPluginOptions,
-) {
-  const { startup = 'require' } = options;
-  if (startup === 'require') await pool.ready({ timeoutMs: readyTimeoutMs(app, connectTimeoutMs) });
-  // The pool logs how it goes, and goes on trying.
-  if (startup === 'optional') pool.ready().catch(() => {});
-}
-
-function readyTimeoutMs(app: FastifyInstance, connectTimeoutMs: number | undefined): number | undefined {
+function longestStartMs(app: FastifyInstance): number | undefined {
   const { pluginTimeout = 0 } = app.initialConfig;
-  const limitMs = Math.floor(pluginTimeout * PLUGIN_TIMEOUT_SHARE);
-  const isTooLong = limitMs > 0 && connectTimeoutMs !== undefined && connectTimeoutMs > limitMs;
-  return isTooLong ? limitMs : connectTimeoutMs;
+  return pluginTimeout > 0 ? Math.floor(pluginTimeout * PLUGIN_TIMEOUT_SHARE) : undefined;
 }
 
-function mount(app: FastifyInstance, source: PoolSource, namespace: string | undefined): void {
-  const mounted = mountedIn(app) ?? install(app, namespace === undefined ? source : undefined);
-  mounted.add(source, namespace);
-}
-
-function install(app: FastifyInstance, main: PoolSource | undefined): MountedPools {
-  const mounted = new MountedPools(main?.pool);
-  mounted.install(app);
-  app.addHook('onError', adviseRetry);
-  app.addHook('onClose', () => mounted.close());
+/** What `fastify.redis` is: the pool without a namespace, or nothing but the namespaces. */
+function install(app: FastifyInstance, { pool, namespace }: PoolSource): MountedPools {
+  const mounted = new MountedPools();
+  const root: object = namespace === undefined ? pool : Object.create(null);
+  app.decorate('redis', root as FastifyInstance['redis']);
+  app.decorate(MOUNTED, mounted as MountedPools);
+  bindRequests(app, mounted);
+  // What waits for ever would keep requests from finishing, and Fastify from closing.
+  app.addHook('preClose', async () => mounted.endWaits());
+  app.addHook('onClose', async () => {
+    await mounted.close();
+    // A handle of the application may be mounted again, in another one.
+    if (mounted.main?.status === 'closed') return;
+    for (const name of mounted.namespaces) Reflect.deleteProperty(root, name);
+  });
   return mounted;
 }
 
-/** Runs before error handlers, also those of the application: what they send has the header. */
-const adviseRetry: onErrorHookHandler = (_request, reply, error, done) => {
-  const isTryLater = isRedisPoolError(error) && error.statusCode === 503;
-  if (isTryLater && !reply.hasHeader('retry-after')) reply.header('retry-after', RETRY_AFTER_SECONDS);
-  done();
-};
+function mount(app: FastifyInstance, mounted: MountedPools, source: PoolSource): void {
+  const { namespace, pool: value } = source;
+  mounted.add(source);
+  if (namespace === undefined) return;
+  Object.defineProperty(app.redis, namespace, { value, enumerable: true, configurable: true });
+}

@@ -1,4 +1,9 @@
 import type { RedisPool, RequestRedis } from '@redis-pool/core';
+import type { WebPoolOptions } from '@redis-pool/core/adapter';
+import type { FastifyRequest } from 'fastify';
+
+/** Options of the plugin: those of a pool, how it is mounted, and how it serves requests. */
+export type RedisPoolPluginOptions = WebPoolOptions<FastifyRequest>;
 
 /**
  * The namespaces of the application, for the types of `fastify.redis` and `request.redis`. Empty until declared:

@@ -1,3 +1,4 @@
+import { onAbort } from '../on-abort.js';
 import type { BlockingWork, CancelReason } from './blocking-call.js';
 
 /** What waits at the server, of one engine: each can be ended by its own signal, and all of it together. */
@@ -11,16 +12,16 @@ export class BlockingCalls {
 
   /** Runs it until everything is answered; resolves with what settles the rest of its commands. */
   async run(work: BlockingWork, signal: AbortSignal | undefined): Promise<() => void> {
-    const onAbort = (): void => work.cancel(() => signal?.reason);
-    if (signal?.aborted) onAbort();
+    const cancel = (): void => work.cancel(() => signal?.reason);
+    if (signal?.aborted) cancel();
     else if (this.#end !== undefined) work.cancel(this.#end);
-    signal?.addEventListener('abort', onAbort, { once: true });
+    const unwatch = onAbort(signal, cancel);
     this.#running.add(work);
     try {
       return await work.run();
     } finally {
       this.#running.delete(work);
-      signal?.removeEventListener('abort', onAbort);
+      unwatch();
     }
   }
 

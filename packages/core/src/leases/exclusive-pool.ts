@@ -1,3 +1,4 @@
+import { onAbort } from '../on-abort.js';
 import { type Waiter, WaiterList } from './waiter-list.js';
 
 /** Attempts at once: a burst of callers must not become a burst of handshakes. */
@@ -118,14 +119,13 @@ export class ExclusivePool<T> {
         next: undefined,
         queued: false,
       };
-      const onAbort = (): void => waiter.reject(signal?.reason);
+      const unwatch = onAbort(signal, () => waiter.reject(signal?.reason));
       const timer = setTimeout(() => waiter.reject(onTimeout()), timeoutMs);
       const end = (): void => {
         this.#waiters.remove(waiter);
         clearTimeout(timer);
-        signal?.removeEventListener('abort', onAbort);
+        unwatch();
       };
-      signal?.addEventListener('abort', onAbort, { once: true });
       this.#waiters.push(waiter);
       this.grow();
       if (this.#waiters.length - this.#creating <= this.#limits.maxWaiting) return;

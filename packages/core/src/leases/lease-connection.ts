@@ -47,10 +47,14 @@ export class LeaseConnection implements CommandOwner {
     return !this.connection.lost && this.connection.socket.writable;
   }
 
+  /** Whether nothing of it is unanswered. */
+  get isAtRest(): boolean {
+    return this.#inFlight.length === 0 && this.works.size === 0 && this.unblocking === undefined;
+  }
+
   /** Whether nothing is to be done before somebody else may have it. */
   get isClean(): boolean {
-    const isAtRest = this.#inFlight.length === 0 && this.works.size === 0 && this.unblocking === undefined;
-    return isAtRest && this.state.isClean;
+    return this.isAtRest && this.state.isClean;
   }
 
   /** Calls back once when the connection is gone; what was in flight on it is settled before. */

@@ -1,3 +1,4 @@
+import { onAbort } from '../on-abort.js';
 import type { HookContext, PoolHooks } from '../options/options.js';
 
 type LeaseHook = NonNullable<PoolHooks['acquire']>;
@@ -12,15 +13,13 @@ export interface HookLimits {
 /** Runs a hook; rejects with what it throws, at the limit, and with the reason of a signal that aborts. */
 export async function runHook(hook: LeaseHook, context: HookContext, limits: HookLimits): Promise<void> {
   const { timeoutMs, onTimeout } = limits;
-  const signals = limits.signals.filter((signal) => signal !== undefined);
   let end = (): void => {};
   const limit = new Promise<never>((_, reject) => {
-    const onAbort = (event: Event): void => reject((event.target as AbortSignal).reason);
+    const unwatch = limits.signals.map((signal) => onAbort(signal, () => reject(signal?.reason)));
     const timer = setTimeout(() => reject(onTimeout()), Math.max(1, timeoutMs));
-    for (const signal of signals) signal.addEventListener('abort', onAbort);
     end = () => {
       clearTimeout(timer);
-      for (const signal of signals) signal.removeEventListener('abort', onAbort);
+      for (const stop of unwatch) stop();
     };
   });
   try {

@@ -2,6 +2,7 @@ import type { PoolCommand } from '../commands/command.js';
 import type { RedisPoolError } from '../errors/errors.js';
 import { Place } from '../errors/place.js';
 import type { ExclusivePool } from './exclusive-pool.js';
+import type { ForgottenLease } from './forgotten-leases.js';
 import type { Holder } from './holder.js';
 import type { LeaseConnection } from './lease-connection.js';
 import type { LeaseHost } from './lease-host.js';
@@ -82,6 +83,17 @@ export class LeaseReports {
     logger.warn(
       fields,
       `A lease of Redis pool "${name}" is held for ${fields.heldMs} ms (leaseReportMs): is it released?`,
+    );
+  }
+
+  /** Its connection is back already. */
+  forgottenLease({ label, afterMs, place }: ForgottenLease): void {
+    const { logger, name } = this.#host.options;
+    this.#host.counters.forgottenLeases += 1;
+    logger.warn(
+      { pool: name, scope: label, acquiredAt: `${place}` },
+      `A lease of Redis pool "${name}" was taken back: ${label} has ended and did not use it for ${afterMs} ms ` +
+        '(forgottenLeaseMs); release() is missing',
     );
   }
 

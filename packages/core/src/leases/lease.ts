@@ -17,7 +17,18 @@ type Limited = (
   action: (signal: AbortSignal | undefined) => Promise<void>,
 ) => void;
 
-type LeaseState = { readonly tag: 'held' } | { readonly tag: 'released'; readonly done: Promise<void> };
+type LeaseState =
+  | { readonly tag: 'held' }
+  | { readonly tag: 'released'; readonly done: Promise<void>; readonly why: string };
+
+/** Of a lease: its connection, who has it, and what its client adds. */
+export interface LeaseTerms {
+  readonly slot: LeaseSlot;
+  readonly holder: Holder | undefined;
+  readonly limited: Limited;
+  /** Called once, when it is given back. */
+  readonly onReleased: (lease: RedisLease) => void;
+}
 
 // Every command of ioredis but those that take the socket over.
 export interface RedisLease extends LeaseCommands {}
@@ -32,26 +43,28 @@ export interface RedisLease extends LeaseCommands {}
 export class RedisLease extends CommandFacade implements AsyncDisposable {
   protected readonly keyPrefix: string | undefined;
   readonly #engine: Engine;
-  readonly #slot: LeaseSlot;
-  readonly #holder: Holder | undefined;
-  readonly #limited: Limited;
+  readonly #terms: LeaseTerms;
   #state: LeaseState = { tag: 'held' };
+  #uses = 0;
 
   /** @internal */
-  constructor(engine: Engine, slot: LeaseSlot, holder: Holder | undefined, limited: Limited) {
+  constructor(engine: Engine, terms: LeaseTerms) {
     super();
     this.keyPrefix = engine.options.redis.keyPrefix || undefined;
     this.#engine = engine;
-    this.#slot = slot;
-    this.#holder = holder;
-    this.#limited = limited;
-    if (holder !== undefined) holder.holds += 1;
+    this.#terms = terms;
+    if (terms.holder !== undefined) terms.holder.holds += 1;
     engine.scripts.each((name, script) => this.addScript(name, script));
   }
 
   /** Whether it was given back; then every use of it fails with `RP_ERR_LEASE_RELEASED`. */
   get released(): boolean {
     return this.#state.tag === 'released';
+  }
+
+  /** @internal How often it was used; `busy` while something of it is unanswered. */
+  get use(): number | 'busy' {
+    return this.#terms.slot.resource.isAtRest ? this.#uses : 'busy';
   }
 
   pipeline(commands?: readonly (readonly unknown[])[]): RedisPipeline {
@@ -82,17 +95,18 @@ export class RedisLease extends CommandFacade implements AsyncDisposable {
 
   /** Gives the connection back; idempotent. Resolves when it is clean, or closed. */
   release(): Promise<void> {
-    if (this.#state.tag === 'released') return this.#state.done;
-    const done = this.#engine.leases.release(this.#slot);
-    this.#state = { tag: 'released', done };
-    if (this.#holder !== undefined) this.#holder.holds -= 1;
-    return done;
+    return this.#end('given back');
+  }
+
+  /** @internal The pool takes it back, and says why to whoever goes on using it. */
+  takeBack(why: string): Promise<void> {
+    return this.#end(why);
   }
 
   /** Closes the connection instead of giving it back. */
   destroy(): void {
     if (this.#state.tag === 'released') return;
-    this.#slot.resource.destroy();
+    this.#terms.slot.resource.destroy();
     void this.release();
   }
 
@@ -115,11 +129,22 @@ export class RedisLease extends CommandFacade implements AsyncDisposable {
     return promise;
   }
 
+  #end(why: string): Promise<void> {
+    if (this.#state.tag === 'released') return this.#state.done;
+    const { slot, holder, onReleased } = this.#terms;
+    const done = this.#engine.leases.release(slot);
+    this.#state = { tag: 'released', done, why };
+    if (holder !== undefined) holder.holds -= 1;
+    onReleased(this);
+    return done;
+  }
+
   #send(command: PoolCommand, commandClass: CommandClass): void {
     this.#engine.counters.commands += 1;
+    this.#uses += 1;
     if (commandClass === 'blocking') this.#block([command]);
     else
-      this.#slot.resource.send(
+      this.#terms.slot.resource.send(
         command,
         waitLimitMs(waitOf([command]), this.#engine.options.commandTimeoutMs),
       );
@@ -127,7 +152,7 @@ export class RedisLease extends CommandFacade implements AsyncDisposable {
 
   #block(commands: readonly PoolCommand[]): void {
     const { leases } = this.#engine;
-    this.#limited(commands, (signal) => leases.blockOn(this.#slot.resource, commands, signal));
+    this.#terms.limited(commands, (signal) => leases.blockOn(this.#terms.slot.resource, commands, signal));
   }
 
   #pipelineHost(): PipelineHost {
@@ -145,16 +170,17 @@ export class RedisLease extends CommandFacade implements AsyncDisposable {
 
   #sendAll(commands: readonly PoolCommand[]): void {
     this.#engine.counters.commands += commands.length;
+    this.#uses += 1;
     if (commands.some((command) => waitClassOf(command) === 'blocking')) this.#block(commands);
     else {
       const limitMs = waitLimitMs(waitOf(commands), this.#engine.options.commandTimeoutMs);
-      for (const command of commands) this.#slot.resource.send(command, limitMs);
+      for (const command of commands) this.#terms.slot.resource.send(command, limitMs);
     }
   }
 
   #releasedError(): Error {
-    return this.#engine.error('RP_ERR_LEASE_RELEASED', 'got a command through a lease that was given back', {
-      maybeExecuted: false,
-    });
+    const why = this.#state.tag === 'released' ? this.#state.why : '';
+    const reason = `got a command through a lease that was ${why}`;
+    return this.#engine.error('RP_ERR_LEASE_RELEASED', reason, { maybeExecuted: false });
   }
 }

@@ -7,6 +7,7 @@ import { BlockingCalls } from './blocking-calls.js';
 import { BlockingChain } from './blocking-chain.js';
 import { isDeadlock, type Tenant } from './deadlock.js';
 import { ExclusivePool, type ExclusivePoolCounts, type ResourceHost, type Slot } from './exclusive-pool.js';
+import { ForgottenLeases } from './forgotten-leases.js';
 import { type Holder, WaitingHolders } from './holder.js';
 import { LeaseConnection, type LeaseErrors } from './lease-connection.js';
 import { runHook } from './lease-hooks.js';
@@ -37,6 +38,7 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
   readonly #connected = new Set<LeaseConnection>();
   readonly #waiting = new WaitingHolders();
   readonly #blocking = new BlockingCalls();
+  readonly forgotten: ForgottenLeases;
   readonly #watch: LeaseWatch;
   readonly #reports: LeaseReports;
   /** Ends attempts to connect and hooks that run. */
@@ -60,6 +62,7 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
       maxWaiting,
     });
     this.#reports = new LeaseReports(host, this.#pool);
+    this.forgotten = new ForgottenLeases((lease) => this.#reports.forgottenLease(lease));
   }
 
   get counts(): ExclusivePoolCounts {
@@ -180,6 +183,7 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
       this.#phase = { tag: 'closed', error };
       this.drain();
       this.#watch.close();
+      this.forgotten.close();
       for (const tenant of this.#tenants.values()) if (tenant !== 'command') this.#cutLeases += 1;
     }
     const connections = [...this.#connected];

@@ -17,7 +17,7 @@ test('fills in every default', () => {
     kind: 'subscribe',
     names: ['a'],
     listener: undefined,
-    signal: undefined,
+    signals: [],
     bufferSize: 1_000,
     overflow: 'drop-oldest',
     onGap: undefined,
@@ -29,15 +29,11 @@ test('fills in every default', () => {
 test('takes every option', () => {
   const { signal } = new AbortController();
   const listener = (): void => {};
-  const options = {
-    signal,
-    bufferSize: 1,
-    overflow: 'end',
-    onGap: listener,
-    onEnd: listener,
-    encoding: 'buffer',
-  };
-  expect(parse({ listener, options })).toMatchObject({ listener, ...options });
+  const rest = { bufferSize: 1, overflow: 'end', onGap: listener, onEnd: listener, encoding: 'buffer' };
+  const handle = new AbortController().signal;
+  const request = parse({ listener, options: { ...rest, signal }, lifetimes: [handle] });
+  expect(request).toMatchObject({ listener, ...rest });
+  expect(request.signals).toEqual([signal, handle]);
 });
 
 test('an option that is undefined counts as left out', () => {

@@ -45,7 +45,8 @@ export interface SubscribeRequest<E extends MessageEncoding> {
   /** As on the wire, each once. */
   readonly names: readonly string[];
   readonly listener: MessageListener<E> | undefined;
-  readonly signal: AbortSignal | undefined;
+  /** What ends it: the signal of the caller and those of whoever it subscribed through. */
+  readonly signals: readonly AbortSignal[];
   readonly bufferSize: number;
   readonly overflow: MessageOverflow;
   readonly onGap: (() => void) | undefined;
@@ -59,6 +60,8 @@ export interface SubscribeArguments {
   readonly channels: unknown;
   readonly listener: unknown;
   readonly options: unknown;
+  /** End it besides the caller's own signal: those of a handle and a scope. */
+  readonly lifetimes?: readonly AbortSignal[] | undefined;
   /** Of the pool. Only shard channels are keys to Redis and ioredis, so only they get it. */
   readonly keyPrefix: string;
 }
@@ -80,14 +83,14 @@ const readOptions = fields<SubscribeOptions<MessageEncoding>>({
  * @throws RedisPoolError `RP_ERR_INVALID_OPTION`
  */
 export function parseSubscribe<E extends MessageEncoding>(given: SubscribeArguments): SubscribeRequest<E> {
-  const { kind, keyPrefix, options = {} } = given;
+  const { kind, keyPrefix, options = {}, lifetimes = [] } = given;
   const names = new Set(readChannels(given.channels));
   const { encoding = 'utf8', ...checked } = readOptions(options, '');
   return {
     kind,
     names: Array.from(names, (name) => (kind === 'ssubscribe' ? keyPrefix + name : name)),
     listener: readListener(given.listener) as MessageListener<E> | undefined,
-    signal: checked.signal,
+    signals: checked.signal === undefined ? lifetimes : [checked.signal, ...lifetimes],
     bufferSize: checked.bufferSize ?? DEFAULT_BUFFER_SIZE,
     overflow: checked.overflow ?? 'drop-oldest',
     onGap: checked.onGap,

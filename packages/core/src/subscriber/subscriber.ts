@@ -77,10 +77,12 @@ export class Subscriber implements LinkHost, WireHost, SubscriptionHost {
     channels: string | readonly string[],
     listener?: MessageListener<E>,
     options?: SubscribeOptions<E>,
+    lifetimes?: readonly AbortSignal[],
   ): Promise<Subscription<E>> {
     const { keyPrefix } = this.options.redis;
-    const request = parseSubscribe<E>({ kind, channels, listener, options, keyPrefix });
-    if (request.signal?.aborted) return Promise.reject(request.signal.reason);
+    const request = parseSubscribe<E>({ kind, channels, listener, options, lifetimes, keyPrefix });
+    const aborted = request.signals.find((signal) => signal.aborted);
+    if (aborted !== undefined) return Promise.reject(aborted.reason);
     if (this.#phase !== 'open') return Promise.reject(this.#refusalAtEnd());
     if (!this.#link.want()) return Promise.reject(this.#refusalAtCap());
     const core = new SubscriptionCore(request, this);

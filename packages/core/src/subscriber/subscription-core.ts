@@ -1,3 +1,4 @@
+import { onAbort } from '../on-abort.js';
 import type { Logger } from '../options/logger.js';
 import type { IncomingMessage, Message, MessageEncoding } from './message.js';
 import { MessageBuffer } from './message-buffer.js';
@@ -6,7 +7,6 @@ import { ListenerOutlet, type MessageOutlet } from './message-outlet.js';
 import type { SubscribeKind, SubscribeRequest } from './subscribe-request.js';
 import { onDeadline } from './subscriber-deadline.js';
 import type { Topic, TopicMember } from './subscriber-topic.js';
-import { onAbort } from './subscription-signal.js';
 
 /** What a subscription needs of its subscriber. */
 export interface SubscriptionHost {
@@ -49,12 +49,12 @@ export class SubscriptionCore<E extends MessageEncoding> implements TopicMember 
   readonly #topics: readonly Topic[];
   readonly #iterator: IteratorOutlet<E> | undefined;
   readonly #outlet: MessageOutlet<E>;
-  readonly #unwatch: () => void;
+  readonly #unwatch: readonly (() => void)[];
   #state!: State;
   #hasReported = false;
 
   constructor(request: SubscribeRequest<E>, host: SubscriptionHost) {
-    const { kind, names, listener, signal } = request;
+    const { kind, names, listener, signals } = request;
     const buffer = new MessageBuffer<E>({
       size: request.bufferSize,
       overflow: request.overflow,
@@ -64,7 +64,7 @@ export class SubscriptionCore<E extends MessageEncoding> implements TopicMember 
     this.#host = host;
     this.#iterator = listener === undefined ? new IteratorOutlet(buffer) : undefined;
     this.#outlet = this.#iterator ?? new ListenerOutlet(buffer, this.#callListener);
-    this.#unwatch = signal === undefined ? () => {} : onAbort(signal, () => this.cancel(() => signal.reason));
+    this.#unwatch = signals.map((signal) => onAbort(signal, () => this.cancel(() => signal.reason)));
     this.confirmed = new Promise((resolve, reject) => {
       const callOff = onDeadline(host.limitMs, this.#expire);
       this.#setState({ kind: 'pending', resolve, reject, callOff });
@@ -168,7 +168,7 @@ export class SubscriptionCore<E extends MessageEncoding> implements TopicMember 
 
   #leave(error: Error | undefined): void {
     this.#setState({ kind: 'ended' });
-    this.#unwatch();
+    for (const stop of this.#unwatch) stop();
     this.#host.leave(this.#topics, this);
     this.#outlet.end(error);
   }

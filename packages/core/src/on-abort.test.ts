@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events';
 import { expect, test } from 'vitest';
-import { onAbort } from './subscription-signal.js';
+import { onAbort } from './on-abort.js';
 
 test('a signal has one listener however many watch it, and none when nobody does', () => {
   const { signal } = new AbortController();

@@ -6,10 +6,12 @@ interface Watch {
 const watches = new WeakMap<AbortSignal, Watch>();
 
 /**
- * Calls back when the signal aborts; returns how to stop that. However many subscriptions one signal ends, there is
- * one listener on it, and none once nobody watches: Node warns of a leak from the eleventh on.
+ * Calls back when the signal aborts; returns how to stop that. However many waits one signal ends, there is one
+ * listener on it, and none once nobody watches: Node warns of a leak from the eleventh on, and `AbortSignal.any()`
+ * leaves something behind on a signal that outlives what it ends.
  */
-export function onAbort(signal: AbortSignal, callback: () => void): () => void {
+export function onAbort(signal: AbortSignal | undefined, callback: () => void): () => void {
+  if (signal === undefined) return nothing;
   const watch = watches.get(signal) ?? listen(signal);
   watch.callbacks.add(callback);
   return () => {
@@ -34,3 +36,5 @@ function unlisten(signal: AbortSignal, watch: Watch): void {
   signal.removeEventListener('abort', watch.listener);
   watches.delete(signal);
 }
+
+function nothing(): void {}

@@ -1,0 +1,50 @@
+import { type Exchange, isClosed, isHungUp } from './exchange.js';
+import type { RequestPools } from './request-pools.js';
+
+/** The requests that use Redis at the moment, from their first use of it until their response is closed. */
+export class ActiveRequests {
+  readonly #active = new Set<RequestPools>();
+  readonly #waiting = new Set<() => void>();
+  #ending: (() => unknown) | undefined;
+
+  enter(request: RequestPools, { response }: Exchange): void {
+    if (this.#ending !== undefined) request.endWaits(this.#ending());
+    // What goes on behind a finished response is not waited for: its 'close' has been, or is on its way.
+    if (isClosed(response)) {
+      request.end({ hungUp: !response.writableEnded });
+      return;
+    }
+    this.#active.add(request);
+    // Not 'finish', which does not come when the client hung up.
+    response.once('close', () => {
+      request.end({ hungUp: isHungUp(response) });
+      this.#leave(request);
+    });
+  }
+
+  /** Cuts what waits in all of them, and in those to come, for something that may never come. */
+  endWaits(makeReason: () => unknown): void {
+    if (this.#ending !== undefined) return;
+    this.#ending = makeReason;
+    for (const request of [...this.#active]) request.endWaits(makeReason());
+  }
+
+  /** Resolves when there are none, at the latest after `limitMs`. */
+  async idle(limitMs: number): Promise<void> {
+    if (this.#active.size === 0) return;
+    await new Promise<void>((resolve) => {
+      const end = (): void => {
+        clearTimeout(timer);
+        this.#waiting.delete(end);
+        resolve();
+      };
+      const timer = setTimeout(end, limitMs);
+      this.#waiting.add(end);
+    });
+  }
+
+  #leave(request: RequestPools): void {
+    this.#active.delete(request);
+    if (this.#active.size === 0) for (const end of [...this.#waiting]) end();
+  }
+}

@@ -1,0 +1,19 @@
+/**
+ * What an adapter for a web framework is made of. It binds these to the framework and holds no rule of its own.
+ *
+ * @module @redis-pool/core/adapter
+ */
+export type { Exchange, ResponseLike } from './exchange.js';
+export { MountedPools } from './mounted-pools.js';
+export { abandonPool, openPool, type PoolSource, startPool } from './pool-source.js';
+export type { RequestPools } from './request-pools.js';
+export { type RetryAdvice, retryAdvice } from './retry-advice.js';
+export {
+  type GivenPoolOptions,
+  invalidOption,
+  type MountOptions,
+  type OwnPoolOptions,
+  type RequestOptions,
+  type Startup,
+  type WebPoolOptions,
+} from './web-options.js';

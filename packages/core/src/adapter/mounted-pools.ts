@@ -1,0 +1,108 @@
+import type { DrainReport } from '../close.js';
+import { RedisPoolError } from '../errors/errors.js';
+import { RedisPool } from '../pool.js';
+import { RequestRedis } from '../scope/request-redis.js';
+import { ActiveRequests } from './active-requests.js';
+import type { Exchange } from './exchange.js';
+import type { PoolSource } from './pool-source.js';
+import { RequestPools } from './request-pools.js';
+import { invalidOption } from './web-options.js';
+
+/** Of the time to close, what requests get; the rest is for the commands that still run then. */
+const REQUESTS_SHARE = 0.8;
+
+/** The pools of one application, or of one encapsulated part of it, as its requests see them. */
+export class MountedPools {
+  readonly #requests = new ActiveRequests();
+  readonly #named = new Map<string, PoolSource>();
+  #main: PoolSource | undefined;
+  #closing: Promise<DrainReport> | undefined;
+
+  /** The pool without a namespace. */
+  get main(): RedisPool | undefined {
+    return this.#main?.pool;
+  }
+
+  get namespaces(): Iterable<string> {
+    return this.#named.keys();
+  }
+
+  /** @throws RedisPoolError `RP_ERR_INVALID_OPTION` when something of that name is there. `adapter`: who says so */
+  checkFree(namespace: string | undefined, adapter: string): void {
+    if (namespace === undefined) {
+      if (this.#main !== undefined) throw invalidOption(`${adapter} has already been registered`);
+      return;
+    }
+    if (this.#named.has(namespace)) {
+      throw invalidOption(`Redis '${namespace}' instance namespace has already been registered`);
+    }
+    // With a `then`, `await request.redis` would never end. Scripts are members too.
+    const isMember =
+      namespace in RedisPool.prototype ||
+      namespace in RequestRedis.prototype ||
+      namespace === 'then' ||
+      namespace in (this.#main?.pool.scope() ?? {});
+    if (!isMember) return;
+    throw invalidOption(`Redis '${namespace}' cannot be a namespace: "redis" has a member of that name`);
+  }
+
+  add(source: PoolSource): void {
+    if (source.namespace === undefined) this.#main = source;
+    else this.#named.set(source.namespace, source);
+  }
+
+  /** To be called at the first use of Redis by a request. */
+  enter(exchange: Exchange): RequestPools {
+    const request = new RequestPools(exchange, this.#main, this.#named);
+    this.#requests.enter(request, exchange);
+    return request;
+  }
+
+  /**
+   * To be called when the application begins to close, before its requests have finished: ends what waits for
+   * something that may never come, parked blocking commands and subscriptions, so that they can.
+   */
+  endWaits(): void {
+    this.#requests.endWaits(closingError);
+    for (const { pool, owned } of this.#sources()) if (owned) pool.endWaits();
+  }
+
+  /**
+   * Closes the adapter's own handles when no request uses one any more, each within its closeTimeoutMs, or
+   * `timeoutMs` where that is given. Idempotent; never rejects.
+   */
+  close(timeoutMs?: number): Promise<DrainReport> {
+    this.#closing ??= this.#close(timeoutMs);
+    return this.#closing;
+  }
+
+  async #close(timeoutMs: number | undefined): Promise<DrainReport> {
+    this.endWaits();
+    const owned = [...this.#sources()].filter((source) => source.owned);
+    return sumOf(await Promise.all(owned.map((source) => this.#closeSource(source, timeoutMs))));
+  }
+
+  async #closeSource({ pool }: PoolSource, timeoutMs = pool.limits.closeTimeoutMs): Promise<DrainReport> {
+    const deadline = performance.now() + timeoutMs;
+    await this.#requests.idle(timeoutMs * REQUESTS_SHARE);
+    return pool.close({ timeoutMs: Math.max(1, Math.round(deadline - performance.now())) });
+  }
+
+  *#sources(): Generator<PoolSource> {
+    if (this.#main !== undefined) yield this.#main;
+    yield* this.#named.values();
+  }
+}
+
+function closingError(): RedisPoolError {
+  return new RedisPoolError('RP_ERR_CLOSING', 'The application is closing', { maybeExecuted: false });
+}
+
+function sumOf(reports: readonly DrainReport[]): DrainReport {
+  return {
+    durationMs: Math.max(0, ...reports.map(({ durationMs }) => durationMs)),
+    drained: reports.every(({ drained }) => drained),
+    cutCommands: reports.reduce((sum, { cutCommands }) => sum + cutCommands, 0),
+    cutLeases: reports.reduce((sum, { cutLeases }) => sum + cutLeases, 0),
+  };
+}
