@@ -5,6 +5,7 @@ import { ScriptRegistry } from './commands/script-registry.js';
 import { adviseOnConnections } from './connection-advice.js';
 import { ConnectionBudget } from './connection-budget.js';
 import { Counters } from './counters.js';
+import { CutList } from './cut-list.js';
 import { EngineEvents } from './engine-events.js';
 import type { RedisPoolError, RedisPoolErrorCode, RedisPoolErrorOptions } from './errors/errors.js';
 import { PoolErrors } from './errors/pool-errors.js';
@@ -41,6 +42,7 @@ export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost
   readonly options: ResolvedOptions;
   readonly counters = new Counters();
   readonly latency = new LatencyHistogram();
+  readonly cuts = new CutList();
   readonly errors: PoolErrors;
   readonly scripts: ScriptRegistry;
   readonly directory: CommandDirectory;
@@ -81,15 +83,6 @@ export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost
   /** Accepted for the lanes and not yet answered or dropped. */
   get pendingCommands(): number {
     return this.router.pending.commands;
-  }
-
-  /** Left without an answer by the end of the engine: their callers got an error. */
-  get cutCommands(): number {
-    return this.router.cutCommands + this.leases.cutCommands;
-  }
-
-  get cutLeases(): number {
-    return this.leases.cutLeases;
   }
 
   get isUp(): boolean {

@@ -1,5 +1,6 @@
 export type { DrainReport } from './close.js';
 export type { LeaseCommands, PipelineResult, PoolCommands, RedisPipeline } from './commands/command-types.js';
+export type { Cut } from './cut-list.js';
 export type { PoolStatus } from './engine.js';
 export { ERROR_CODES, isRedisPoolError, RedisPoolError, type RedisPoolErrorCode } from './errors/errors.js';
 export type { Health, HealthOptions } from './health.js';

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import type { Redis, RedisOptions } from 'ioredis';
 import { RedisClient } from './client.js';
-import { cutAndClose, type DrainReport, drainAndClose } from './close.js';
+import { cutAndClose, type DrainReport, drainAndClose, NOTHING_CUT } from './close.js';
 import type { PoolCommands } from './commands/command-types.js';
 import type { Engine, PoolStatus } from './engine.js';
 import { RedisPoolError } from './errors/errors.js';
@@ -205,8 +205,6 @@ export class RedisPool extends RedisClient {
     return this.#hold === 'ended';
   }
 }
-
-const NOTHING_CUT: DrainReport = { durationMs: 0, drained: true, cutCommands: 0, cutLeases: 0 };
 
 /**
  * Joins the pool of that name in this process, or starts it.

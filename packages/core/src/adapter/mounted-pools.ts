@@ -1,4 +1,4 @@
-import type { DrainReport } from '../close.js';
+import { type DrainReport, sumOfReports } from '../close.js';
 import { RedisPoolError } from '../errors/errors.js';
 import { RedisPool } from '../pool.js';
 import { RequestRedis } from '../scope/request-redis.js';
@@ -79,7 +79,7 @@ export class MountedPools {
   async #close(timeoutMs: number | undefined): Promise<DrainReport> {
     this.endWaits();
     const owned = [...this.#sources()].filter((source) => source.owned);
-    return sumOf(await Promise.all(owned.map((source) => this.#closeSource(source, timeoutMs))));
+    return sumOfReports(await Promise.all(owned.map((source) => this.#closeSource(source, timeoutMs))));
   }
 
   async #closeSource({ pool }: PoolSource, timeoutMs = pool.limits.closeTimeoutMs): Promise<DrainReport> {
@@ -96,13 +96,4 @@ export class MountedPools {
 
 function closingError(): RedisPoolError {
   return new RedisPoolError('RP_ERR_CLOSING', 'The application is closing', { maybeExecuted: false });
-}
-
-function sumOf(reports: readonly DrainReport[]): DrainReport {
-  return {
-    durationMs: Math.max(0, ...reports.map(({ durationMs }) => durationMs)),
-    drained: reports.every(({ drained }) => drained),
-    cutCommands: reports.reduce((sum, { cutCommands }) => sum + cutCommands, 0),
-    cutLeases: reports.reduce((sum, { cutLeases }) => sum + cutLeases, 0),
-  };
 }

@@ -2,6 +2,7 @@ import type { PoolCommand } from '../commands/command.js';
 import { CommandQueue } from '../commands/command-queue.js';
 import { DeadlineSweep } from '../commands/deadline-sweep.js';
 import type { Counters } from '../counters.js';
+import type { CutList } from '../cut-list.js';
 import type { PoolErrors } from '../errors/pool-errors.js';
 import { withoutArguments } from '../errors/sanitize-error.js';
 import { describeEndpoint, type ResolvedOptions } from '../options/resolved-options.js';
@@ -15,6 +16,7 @@ import { PendingCommands } from './pending-commands.js';
 export interface RouterHost {
   readonly options: ResolvedOptions;
   readonly counters: Counters;
+  readonly cuts: CutList;
   readonly latency: LatencyHistogram;
   readonly errors: PoolErrors;
   readonly lastDialError: unknown;
@@ -42,17 +44,11 @@ export class LaneRouter implements LaneHost, LostCommandsHost {
   /** Commands of the pool itself: no caller misses them. */
   readonly #own = new WeakSet<PoolCommand>();
   #phase: Phase = { tag: 'open' };
-  #cutCommands = 0;
 
   constructor(host: RouterHost) {
     this.#host = host;
     this.lanes = Array.from({ length: host.options.lanes }, (_, index) => new Lane(index, this));
     this.pending = new PendingCommands(host.options.maxPending, () => host.nothingPending());
-  }
-
-  /** Left without an answer by the end of the engine: their callers got an error. */
-  get cutCommands(): number {
-    return this.#cutCommands;
   }
 
   get waitingCommands(): number {
@@ -225,7 +221,7 @@ export class LaneRouter implements LaneHost, LostCommandsHost {
 
   /** Fails what the end of the engine leaves without an answer. */
   #cut(command: PoolCommand, reason: string, details: { cause?: unknown; maybeExecuted: boolean }): void {
-    if (!command.settled && !this.#own.has(command)) this.#cutCommands += 1;
+    if (!command.settled && !this.#own.has(command)) this.#host.cuts.addCommand(nameOf(command));
     const error = this.#phase.tag === 'closed' ? this.#phase.error : undefined;
     command.fail(error ?? this.#host.errors.make('RP_ERR_CLOSED', reason, details));
   }

@@ -1,5 +1,6 @@
 import { type CommandArgument, type CommandOwner, PoolCommand } from '../commands/command.js';
 import { CommandQueue } from '../commands/command-queue.js';
+import type { Place } from '../errors/place.js';
 import { withoutArguments } from '../errors/sanitize-error.js';
 import { PublicLink } from '../lanes/lane-link.js';
 import type { Connection } from '../transport/connection.js';
@@ -22,6 +23,8 @@ export class LeaseConnection implements CommandOwner {
   readonly state = new SessionState();
   /** While an UNBLOCK for this connection may be under way; see `endWaits()`. */
   unblocking: Promise<void> | undefined;
+  /** Where whoever has it got it. */
+  acquiredAt: Place | undefined;
   /** What waits at the server on it. */
   readonly works = new Set<BlockingWork>();
   readonly #home: HomeState;

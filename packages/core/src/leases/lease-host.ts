@@ -1,5 +1,6 @@
 import type { ConnectionBudget } from '../connection-budget.js';
 import type { Counters } from '../counters.js';
+import type { CutList } from '../cut-list.js';
 import type { RedisPoolError, RedisPoolErrorCode } from '../errors/errors.js';
 import type { ResolvedOptions } from '../options/resolved-options.js';
 
@@ -8,6 +9,7 @@ export interface LeaseHost {
   readonly options: ResolvedOptions;
   readonly budget: ConnectionBudget;
   readonly counters: Counters;
+  readonly cuts: CutList;
   /** Whether a lane is up: leases follow where a lane could go, so that an outage is probed by the lanes alone. */
   readonly isUp: boolean;
   readonly lastDialError: unknown;

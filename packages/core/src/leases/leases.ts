@@ -45,8 +45,6 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
   readonly #abort = new AbortController();
   #phase: Phase = { tag: 'open' };
   #lanesSeen = 0;
-  #cutLeases = 0;
-  #cutCommands = 0;
 
   constructor(host: LeaseHost) {
     const { commandTimeoutMs, minIdleLeases, leaseIdleMs, leaseMaxLifetimeMs, maxWaiting } = host.options;
@@ -71,16 +69,6 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
 
   get blockingCalls(): number {
     return this.#blocking.size;
-  }
-
-  /** Leases that were still held at the end of the engine. */
-  get cutLeases(): number {
-    return this.#cutLeases;
-  }
-
-  /** Commands on leases that the end of the engine left without an answer. */
-  get cutCommands(): number {
-    return this.#cutCommands;
   }
 
   /** A connection that can be had without waiting for anything, not even a hook; `undefined` when there is none. */
@@ -113,6 +101,7 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
   /** Says who holds a slot from now on, and where it was acquired. */
   setTenant(slot: LeaseSlot, tenant: Holder | 'someone', place: Place): void {
     this.#tenants.set(slot, tenant);
+    slot.resource.acquiredAt = place;
     this.#watch.add(slot, place);
   }
 
@@ -184,7 +173,9 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
       this.drain();
       this.#watch.close();
       this.forgotten.close();
-      for (const tenant of this.#tenants.values()) if (tenant !== 'command') this.#cutLeases += 1;
+      for (const [{ resource }, tenant] of this.#tenants) {
+        if (tenant !== 'command') this.#host.cuts.addLease(resource.acquiredAt);
+      }
     }
     const connections = [...this.#connected];
     for (const lease of connections) lease.destroy();
@@ -253,7 +244,6 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
   }
 
   giveUp(lease: LeaseConnection): void {
-    if (this.#phase.tag === 'draining') this.#cutCommands += lease.inFlight;
     lease.destroy();
   }
 
@@ -264,8 +254,8 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
   // ---- what a connection ends commands with ----
 
   lost(command: PoolCommand, cause: unknown, maybeExecuted: boolean): unknown {
+    if (this.#phase.tag !== 'open') this.#host.cuts.addCommand(command.profile.name.toUpperCase());
     if (this.#phase.tag !== 'closed') return this.#reports.lost(command, cause, maybeExecuted);
-    this.#cutCommands += 1;
     return this.#phase.error ?? this.#reports.closed(command, cause, maybeExecuted);
   }
 
