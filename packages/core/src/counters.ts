@@ -11,6 +11,12 @@ export class Counters {
   conflicts = 0;
   /** Leases held for longer than `leaseReportMs`. */
   longLeases = 0;
+  /** Connections that were ended because the server owed a reply and sent nothing. */
+  stalls = 0;
+  /** PINGs on idle connections. */
+  heartbeats = 0;
+  /** Of those, unanswered ones, which ended their connection. */
+  heartbeatsFailed = 0;
   readonly errors = new Map<RedisPoolErrorCode, number>();
 
   countError(code: RedisPoolErrorCode): void {

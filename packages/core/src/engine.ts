@@ -21,7 +21,9 @@ import { silentLogger } from './options/logger.js';
 import { describeEndpoint, type ResolvedOptions } from './options/resolved-options.js';
 import { Subscriber, type SubscriberHost } from './subscriber/subscriber.js';
 import type { Connection } from './transport/connection.js';
+import { ConnectionWatch } from './transport/connection-watch.js';
 import { type DialError, dial } from './transport/dial.js';
+import { LoopDelay } from './transport/loop-delay.js';
 
 /**
  * - `connecting`: no connection yet.
@@ -40,6 +42,8 @@ export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost
   readonly options: ResolvedOptions;
   readonly counters = new Counters();
   readonly latency = new LatencyHistogram();
+  readonly delay = new LoopDelay();
+  readonly watch: ConnectionWatch;
   readonly errors: PoolErrors;
   readonly scripts: ScriptRegistry;
   readonly directory: CommandDirectory;
@@ -58,6 +62,7 @@ export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost
   constructor(options: ResolvedOptions) {
     this.options = options;
     this.errors = new PoolErrors(options.name, this.counters);
+    this.watch = new ConnectionWatch(options, this.counters, this.delay);
     this.router = new LaneRouter(this);
     this.dialer = new LaneDialer(options, this);
     this.budget = new ConnectionBudget(options.maxConnections, options.lanes);
@@ -153,7 +158,12 @@ export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost
 
   /** A connection for the subscriber. */
   open(signal: AbortSignal): Promise<Connection> {
-    const opening = dial(this.options, 'subscriber', async (connection) => connection, signal);
+    const prepare = async (connection: Connection): Promise<Connection> => {
+      // What it says on the wire has limits of its own.
+      this.watch.add({ connection, owed: () => 0, mayPing: () => true });
+      return connection;
+    };
+    const opening = dial(this.options, 'subscriber', prepare, signal);
     return opening.catch((error: DialError) => {
       this.counters.countError(error.code);
       throw error;
@@ -193,6 +203,7 @@ export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost
 
   connected(lane: Lane, connection: Connection, link: LaneLink): void {
     lane.attach(connection, link);
+    this.watch.add({ connection, owed: () => lane.inFlight, mayPing: () => true });
     const before = this.#status;
     const fields = { pool: this.options.name, lane: lane.index, link: link.kind };
     const message = `${this.errors.label} is connected to ${describeEndpoint(this.options)}`;
@@ -240,6 +251,7 @@ export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost
     this.#status = 'closed';
     this.#endError ??= error;
     this.router.close(this.#endError);
+    this.watch.close();
     // A drain that still waits has nothing more to wait for.
     this.#onIdle();
     const leasesClosed = this.leases.destroy(this.#endError);

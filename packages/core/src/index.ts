@@ -2,6 +2,7 @@ export type { DrainReport } from './close.js';
 export type { LeaseCommands, PipelineResult, PoolCommands, RedisPipeline } from './commands/command-types.js';
 export type { PoolStatus } from './engine.js';
 export { ERROR_CODES, isRedisPoolError, RedisPoolError, type RedisPoolErrorCode } from './errors/errors.js';
+export type { TimeSpent } from './errors/time-spent.js';
 export type { LatencySnapshot } from './lanes/latency-histogram.js';
 export type { DurableFunction, DurableOptions, DurableResult } from './leases/durable-writes.js';
 export { RedisLease } from './leases/lease.js';

@@ -54,6 +54,14 @@ export interface PoolStats {
   readonly conflicts: number;
   /** Leases that were held for longer than `leaseReportMs`. */
   readonly longLeases: number;
+  /** Connections that were ended because the server owed a reply and sent nothing: gone without a word. */
+  readonly stalls: number;
+  /** PINGs on connections on which nothing else came. */
+  readonly heartbeats: number;
+  /** Of those, the ones that found a connection dead. */
+  readonly heartbeatsFailed: number;
+  /** How the application held up the event loop, as far as timers of the pool came late. */
+  readonly eventLoop: { readonly blockedMs: number; readonly longestMs: number };
   readonly connectAttempts: number;
   /** Failed attempts in a row, 0 while connected. */
   readonly connectFailures: number;
@@ -81,6 +89,10 @@ export function takeStats(engine: Engine): PoolStats {
     lostConnections: counters.lostConnections,
     conflicts: counters.conflicts,
     longLeases: counters.longLeases,
+    stalls: counters.stalls,
+    heartbeats: counters.heartbeats,
+    heartbeatsFailed: counters.heartbeatsFailed,
+    eventLoop: { blockedMs: engine.delay.totalMs, longestMs: engine.delay.longestMs },
     connectAttempts: dialer.attempts,
     connectFailures: dialer.failures,
     errors: Object.fromEntries(counters.errors),

@@ -212,6 +212,8 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
     const prepare = async (connection: Connection): Promise<LeaseConnection> => {
       const lease = new LeaseConnection(connection, await unblockIdOf(connection), home, this);
       this.#connected.add(lease);
+      // A holder's commands have limits of their own, and a PING in between could be an answer of its transaction.
+      this.#host.watch.add({ connection, owed: () => 0, mayPing: () => this.#isIdle(lease) });
       lease.onLost(() => {
         this.#connected.delete(lease);
         this.#pool.forget(lease);
@@ -265,8 +267,12 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
     return this.#phase.error ?? this.#reports.closed(command, cause, maybeExecuted);
   }
 
-  late(command: PoolCommand, timeoutMs: number): unknown {
-    return this.#reports.late(command, timeoutMs);
+  silent(connection: Connection, silentMs: number): void {
+    this.#host.watch.giveUp(connection, silentMs);
+  }
+
+  late(command: PoolCommand, timeoutMs: number, connection: Connection): unknown {
+    return this.#reports.late(command, timeoutMs, connection);
   }
 
   #workOf(commands: readonly PoolCommand[], lease: LeaseConnection): BlockingWork {
@@ -342,6 +348,11 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
     if (holding === undefined || idle + creating > 0 || used < max) return;
     if (!isDeadlock({ holder, tenants: this.#tenants.values(), leased, waiting: this.#waiting })) return;
     throw this.#reports.deadlock(holding.place);
+  }
+
+  #isIdle(lease: LeaseConnection): boolean {
+    for (const { resource } of this.#tenants.keys()) if (resource === lease) return false;
+    return lease.isClean;
   }
 
   #endError(maybeExecuted: boolean): unknown {

@@ -39,6 +39,11 @@ export class Connection {
     return this.#lost;
   }
 
+  /** Characters and bytes that were written and that the operating system has not taken yet. */
+  get unsentBytes(): number {
+    return this.coalescer.pending + this.socket.writableLength;
+  }
+
   /** Calls back once, in a later turn of the event loop than the loss, or at once when it is lost already. */
   onLost(listener: (cause: Error | undefined) => void): void {
     this.#onLost = listener;
