@@ -9,7 +9,7 @@ import { EngineEvents } from './engine-events.js';
 import type { RedisPoolError, RedisPoolErrorCode, RedisPoolErrorOptions } from './errors/errors.js';
 import { PoolErrors } from './errors/pool-errors.js';
 import { Affinity } from './lanes/affinity.js';
-import type { Lane, LaneLoss } from './lanes/lane.js';
+import type { Lane } from './lanes/lane.js';
 import { type DialerHost, LaneDialer } from './lanes/lane-dialer.js';
 import type { LaneLink } from './lanes/lane-link.js';
 import { LaneRouter, type RouterHost } from './lanes/lane-router.js';
@@ -18,11 +18,12 @@ import { DedicatedClients } from './leases/dedicated.js';
 import type { LeaseHost } from './leases/lease-host.js';
 import { Leases } from './leases/leases.js';
 import { silentLogger } from './options/logger.js';
-import { describeEndpoint, type ResolvedOptions } from './options/resolved-options.js';
+import type { ResolvedOptions } from './options/resolved-options.js';
 import { Subscriber, type SubscriberHost } from './subscriber/subscriber.js';
 import type { Connection } from './transport/connection.js';
 import { ConnectionWatch } from './transport/connection-watch.js';
-import { type DialError, dial } from './transport/dial.js';
+import type { DialError } from './transport/dial.js';
+import { DialCoordinator } from './transport/dial-coordinator.js';
 import { LoopDelay } from './transport/loop-delay.js';
 
 /**
@@ -48,12 +49,13 @@ export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost
   readonly scripts: ScriptRegistry;
   readonly directory: CommandDirectory;
   readonly router: LaneRouter;
-  readonly dialer: LaneDialer;
+  readonly dials: DialCoordinator;
   readonly budget: ConnectionBudget;
   readonly leases: Leases;
   readonly dedicated: DedicatedClients;
   readonly subscriber: Subscriber;
   readonly events = new EngineEvents();
+  readonly #dialer: LaneDialer;
   #status: PoolStatus = 'connecting';
   /** What `destroy()` was given. */
   #endError: unknown;
@@ -64,7 +66,8 @@ export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost
     this.errors = new PoolErrors(options.name, this.counters);
     this.watch = new ConnectionWatch(options, this.counters, this.delay);
     this.router = new LaneRouter(this);
-    this.dialer = new LaneDialer(options, this);
+    this.dials = new DialCoordinator(options, (error) => this.#dialFailed(error));
+    this.#dialer = new LaneDialer(this);
     this.budget = new ConnectionBudget(options.maxConnections, options.lanes);
     this.leases = new Leases(this);
     this.dedicated = new DedicatedClients(this);
@@ -100,12 +103,12 @@ export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost
   }
 
   get lastDialError(): unknown {
-    return this.dialer.lastError;
+    return this.dials.lastError;
   }
 
   /** Starts to connect, unless it did already; a pool opens nothing before its first use. */
   start(): void {
-    this.dialer.start();
+    this.#dialer.start();
   }
 
   /** Takes a plain command, whose promise or listener is in place. It is settled by its deadline (law 3). */
@@ -163,11 +166,7 @@ export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost
       this.watch.add({ connection, owed: () => 0, mayPing: () => true });
       return connection;
     };
-    const opening = dial(this.options, 'subscriber', prepare, signal);
-    return opening.catch((error: DialError) => {
-      this.counters.countError(error.code);
-      throw error;
-    });
+    return this.dials.dial('subscriber', prepare, signal);
   }
 
   free(): void {
@@ -180,13 +179,9 @@ export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost
 
   // ---- what the router tells ----
 
-  laneLost(lane: Lane, loss: LaneLoss): void {
+  laneLost(): void {
     this.counters.lostConnections += 1;
-    if (this.#status !== 'ready') return;
-    const fields = { pool: this.options.name, lane: lane.index, cause: loss.cause?.message };
-    const message = `${this.errors.label} lost its connection to ${describeEndpoint(this.options)}`;
-    this.options.logger.warn(fields, message);
-    if (this.isUp) return;
+    if (this.#status !== 'ready' || this.isUp) return;
     this.#status = 'degraded';
     this.events.announce('degraded');
   }
@@ -205,9 +200,6 @@ export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost
     lane.attach(connection, link);
     this.watch.add({ connection, owed: () => lane.inFlight, mayPing: () => true });
     const before = this.#status;
-    const fields = { pool: this.options.name, lane: lane.index, link: link.kind };
-    const message = `${this.errors.label} is connected to ${describeEndpoint(this.options)}`;
-    this.options.logger.info(fields, message);
     if (before === 'connecting' || before === 'degraded') {
       this.#status = 'ready';
       this.events.announce(before === 'connecting' ? 'ready' : 'restored');
@@ -217,16 +209,6 @@ export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost
       adviseOnConnections(this).catch(() => {});
     this.leases.laneConnected();
     this.router.pump();
-  }
-
-  dialFailed(error: DialError, attempt: number, retryInMs: number): void {
-    this.counters.countError(error.code);
-    // One line when it starts; how it goes on is in stats().
-    if (attempt === 1) {
-      const fields = { pool: this.options.name, code: error.code, retryInMs };
-      this.options.logger.warn(fields, error.message);
-    }
-    this.events.announce('dialFailed');
   }
 
   // ---- end ----
@@ -258,7 +240,7 @@ export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost
     const dedicatedClosed = this.dedicated.close();
     if (quitLimitMs <= 0) this.subscriber.destroy(this.#endError);
     const subscriberClosed = this.subscriber.close(quitLimitMs);
-    const dialerStopped = this.dialer.stop();
+    const dialerStopped = this.#dialer.stop();
     const connections = this.lanes.flatMap((lane) => lane.connection ?? []);
     for (const connection of connections) {
       if (quitLimitMs > 0) connection.quit(quitLimitMs);
@@ -294,6 +276,11 @@ export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost
     return overflow === undefined
       ? undefined
       : this.error('RP_ERR_QUEUE_FULL', overflow, { maybeExecuted: false });
+  }
+
+  #dialFailed(error: DialError): void {
+    this.counters.countError(error.code);
+    this.events.announce('dialFailed');
   }
 
   #isIdle(): boolean {

@@ -72,7 +72,7 @@ export interface PoolStats {
 }
 
 export function takeStats(engine: Engine): PoolStats {
-  const { counters, dialer, options } = engine;
+  const { counters, dials, options } = engine;
   const now = performance.now();
   return {
     name: options.name,
@@ -93,8 +93,8 @@ export function takeStats(engine: Engine): PoolStats {
     heartbeats: counters.heartbeats,
     heartbeatsFailed: counters.heartbeatsFailed,
     eventLoop: { blockedMs: engine.delay.totalMs, longestMs: engine.delay.longestMs },
-    connectAttempts: dialer.attempts,
-    connectFailures: dialer.failures,
+    connectAttempts: dials.attempts,
+    connectFailures: dials.failures,
     errors: Object.fromEntries(counters.errors),
     latency: engine.latency.snapshot(),
   };

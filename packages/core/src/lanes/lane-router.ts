@@ -23,7 +23,7 @@ export interface RouterHost {
   readonly lastDialError: unknown;
   /** Has the lanes that are down connected. */
   start(): void;
-  laneLost(lane: Lane, loss: LaneLoss): void;
+  laneLost(): void;
   nothingPending(): void;
 }
 
@@ -148,11 +148,11 @@ export class LaneRouter implements LaneHost, LostCommandsHost {
     command.fail(this.#host.errors.makeOfMany('RP_ERR_COMMAND_TIMEOUT', reason, details));
   }
 
-  laneLost(lane: Lane, commands: readonly PoolCommand[], loss: LaneLoss): void {
+  laneLost(_lane: Lane, commands: readonly PoolCommand[], loss: LaneLoss): void {
     this.#waiting.prepend(takeSurvivors(commands, loss, this));
     const oldest = this.#waiting.head;
     if (oldest !== undefined) this.#waitingSweep.arm(oldest.deadline);
-    this.#host.laneLost(lane, loss);
+    this.#host.laneLost();
     this.pump();
     if (this.#phase.tag === 'open') this.#host.start();
   }

@@ -3,6 +3,7 @@ import type { Counters } from '../counters.js';
 import type { RedisPoolError, RedisPoolErrorCode, RedisPoolErrorOptions } from '../errors/errors.js';
 import type { ResolvedOptions } from '../options/resolved-options.js';
 import type { ConnectionWatch } from '../transport/connection-watch.js';
+import type { DialCoordinator } from '../transport/dial-coordinator.js';
 import type { LoopDelay } from '../transport/loop-delay.js';
 
 /** What leases need of their engine. */
@@ -12,6 +13,7 @@ export interface LeaseHost {
   readonly counters: Counters;
   readonly delay: LoopDelay;
   readonly watch: ConnectionWatch;
+  readonly dials: DialCoordinator;
   /** Whether a lane is up: leases follow where a lane could go, so that an outage is probed by the lanes alone. */
   readonly isUp: boolean;
   readonly lastDialError: unknown;

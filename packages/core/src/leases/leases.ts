@@ -1,7 +1,6 @@
 import type { PoolCommand } from '../commands/command.js';
 import type { Place } from '../errors/place.js';
 import type { Connection } from '../transport/connection.js';
-import { dial } from '../transport/dial.js';
 import { BlockingCall, type BlockingHost, type BlockingWork } from './blocking-call.js';
 import { BlockingCalls } from './blocking-calls.js';
 import { BlockingChain } from './blocking-chain.js';
@@ -197,7 +196,7 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
     this.#lanesSeen += 1;
     // Another server may be at that address now: what was connected before is not handed out again.
     if (this.#lanesSeen > this.#host.options.lanes) this.#pool.reset();
-    this.#pool.resume();
+    this.#pool.grow();
   }
 
   evictOne(): boolean {
@@ -220,7 +219,7 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
       });
       return lease;
     };
-    return dial(options, 'lease', prepare, this.#abort.signal);
+    return this.#host.dials.dial('lease', prepare, this.#abort.signal);
   }
 
   destroyOne(lease: LeaseConnection): void {

@@ -152,7 +152,6 @@ export class Subscriber implements LinkHost, WireHost, SubscriptionHost {
   }
 
   confirmed(topics: readonly Topic[]): void {
-    this.#link.confirmed();
     for (const member of membersOf(topics)) member.checkConfirmed();
   }
 
