@@ -3,6 +3,7 @@ export type { LeaseCommands, PipelineResult, PoolCommands, RedisPipeline } from 
 export type { Cut } from './cut-list.js';
 export type { PoolStatus } from './engine.js';
 export { ERROR_CODES, isRedisPoolError, RedisPoolError, type RedisPoolErrorCode } from './errors/errors.js';
+export type { TimeSpent } from './errors/time-spent.js';
 export type { Health, HealthOptions } from './health.js';
 export type { LatencySnapshot } from './lanes/latency-histogram.js';
 export type { DurableFunction, DurableOptions, DurableResult } from './leases/durable-writes.js';

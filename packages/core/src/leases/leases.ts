@@ -1,7 +1,6 @@
 import type { PoolCommand } from '../commands/command.js';
 import type { Place } from '../errors/place.js';
 import type { Connection } from '../transport/connection.js';
-import { dial } from '../transport/dial.js';
 import { BlockingCall, type BlockingHost, type BlockingWork } from './blocking-call.js';
 import { BlockingCalls } from './blocking-calls.js';
 import { BlockingChain } from './blocking-chain.js';
@@ -192,7 +191,7 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
     this.#lanesSeen += 1;
     // Another server may be at that address now: what was connected before is not handed out again.
     if (this.#lanesSeen > this.#host.options.lanes) this.#pool.reset();
-    this.#pool.resume();
+    this.#pool.grow();
   }
 
   evictOne(): boolean {
@@ -207,13 +206,15 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
     const prepare = async (connection: Connection): Promise<LeaseConnection> => {
       const lease = new LeaseConnection(connection, await unblockIdOf(connection), home, this);
       this.#connected.add(lease);
+      // A holder's commands have limits of their own, and a PING in between could be an answer of its transaction.
+      this.#host.watch.add({ connection, owed: () => 0, mayPing: () => this.#isIdle(lease) });
       lease.onLost(() => {
         this.#connected.delete(lease);
         this.#pool.forget(lease);
       });
       return lease;
     };
-    return dial(options, 'lease', prepare, this.#abort.signal);
+    return this.#host.dials.dial('lease', prepare, this.#abort.signal);
   }
 
   destroyOne(lease: LeaseConnection): void {
@@ -259,8 +260,12 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
     return this.#phase.error ?? this.#reports.closed(command, cause, maybeExecuted);
   }
 
-  late(command: PoolCommand, timeoutMs: number): unknown {
-    return this.#reports.late(command, timeoutMs);
+  silent(connection: Connection, silentMs: number): void {
+    this.#host.watch.giveUp(connection, silentMs);
+  }
+
+  late(command: PoolCommand, timeoutMs: number, connection: Connection): unknown {
+    return this.#reports.late(command, timeoutMs, connection);
   }
 
   #workOf(commands: readonly PoolCommand[], lease: LeaseConnection): BlockingWork {
@@ -336,6 +341,11 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
     if (holding === undefined || idle + creating > 0 || used < max) return;
     if (!isDeadlock({ holder, tenants: this.#tenants.values(), leased, waiting: this.#waiting })) return;
     throw this.#reports.deadlock(holding.place);
+  }
+
+  #isIdle(lease: LeaseConnection): boolean {
+    for (const { resource } of this.#tenants.keys()) if (resource === lease) return false;
+    return lease.isClean;
   }
 
   #endError(maybeExecuted: boolean): unknown {
