@@ -27,8 +27,9 @@ export interface Violation {
 }
 
 const KEPT = 50;
+const KEPT_OF_A_KIND = 3;
 
-/** Everything that should not have happened. All are counted, the first ones are kept. */
+/** Everything that should not have happened. All are counted; the first ones of each kind and step are kept. */
 export class Violations {
   readonly counts = new Map<Invariant, number>();
   readonly kept: Violation[] = [];
@@ -45,6 +46,7 @@ export class Violations {
   /** `during`: where the fault is known better than by the moment. */
   add(invariant: Invariant, what: string, during = this.#during()): void {
     this.counts.set(invariant, (this.counts.get(invariant) ?? 0) + 1);
-    if (this.kept.length < KEPT) this.kept.push({ invariant, what, during });
+    const alike = this.kept.filter((one) => one.invariant === invariant && one.during === during);
+    if (this.kept.length < KEPT && alike.length < KEPT_OF_A_KIND) this.kept.push({ invariant, what, during });
   }
 }

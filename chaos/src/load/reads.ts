@@ -17,7 +17,10 @@ function readValue(index: number): string {
 
 /** Writes what the reads ask for, and fills the server so that loading takes its time. */
 export async function prepareReads(write: (...args: string[]) => Promise<unknown>): Promise<void> {
-  await write('MSET', ...Array.from({ length: KEYS }, (_, index) => [readKey(index), readValue(index)]).flat());
+  await write(
+    'MSET',
+    ...Array.from({ length: KEYS }, (_, index) => [readKey(index), readValue(index)]).flat(),
+  );
 }
 
 type Read = (session: Session) => Promise<void>;

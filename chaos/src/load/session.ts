@@ -14,7 +14,8 @@ export const LIMITS = { command: 1_500, acquire: 1_000, connect: 1_000, close: 5
 export const MAX_CONNECTIONS = 24;
 
 /** Error replies that the faults of a run lead to. LOADING and NOSCRIPT are the pool's to handle. */
-const EXPECTED_REPLIES = /^(OOM|NOPERM|READONLY|EXECABORT|UNBLOCKED|MISCONF)\b/;
+const EXPECTED_REPLIES =
+  /^(OOM|NOPERM|READONLY|EXECABORT|UNBLOCKED|MISCONF)\b|^ERR The user executing the script can't run/;
 
 /** How a call ended. */
 export type Outcome<T> = { readonly value: T } | { readonly error: unknown };
