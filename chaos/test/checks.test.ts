@@ -46,6 +46,7 @@ describe('a write', () => {
     [new RedisPoolError('RP_ERR_CONNECTION_LOST', 'lost', { maybeExecuted: true }), 'maybe'],
     [new RedisPoolError('RP_ERR_CONNECT', 'says nothing'), 'maybe'],
     [Object.assign(new Error('OOM command not allowed'), { name: 'ReplyError' }), 'never'],
+    [Object.assign(new Error('NOPERM'), { name: 'ReplyError', maybeExecuted: true }), 'maybe'],
     [ABORTED, 'maybe'],
     [new TypeError('x is not a function'), 'maybe'],
   ])('that rejects with %s ends as %s', (error, expected) => {

@@ -15,7 +15,8 @@ export const ABORTED = new Error('The caller of this chaos run has gone');
 export function endOf(error: unknown): End {
   if (error === ABORTED) return 'maybe';
   if (isRedisPoolError(error)) return error.maybeExecuted === false ? 'never' : 'maybe';
-  return isErrorReply(error) ? 'never' : 'maybe';
+  // A chain whose MULTI was refused says that its commands ran all the same.
+  return isErrorReply(error) && Reflect.get(error, 'maybeExecuted') !== true ? 'never' : 'maybe';
 }
 
 export function isErrorReply(error: unknown): error is Error {
