@@ -111,11 +111,14 @@ export class PopShift {
     // Besides its own wait, there is the one for a lease; in the end somebody always cancels.
     const limitMs = abortAfterMs + CANCEL_MS + LIMITS.acquire;
     let mayBeLost = parts.mayLoseWaits();
-    signal.addEventListener('abort', () => {
+    const onAbort = () => {
       mayBeLost ||= parts.mayLoseWaits();
-    });
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
     const outcome = await this.#session.call(popping, { what: 'a blocking pop', limitMs });
     clearTimeout(timer);
+    // A composite signal with a listener is kept for ever.
+    signal.removeEventListener('abort', onAbort);
     this.#account(outcome, pop, mayBeLost || parts.mayLoseWaits());
   }
 
