@@ -49,6 +49,11 @@ export class LeaseConnection implements CommandOwner {
     return this.#inFlight.length;
   }
 
+  /** Sent before all others that are not answered yet. */
+  get oldest(): PoolCommand | undefined {
+    return this.#inFlight.head;
+  }
+
   get isUsable(): boolean {
     return !this.connection.lost && this.connection.socket.writable;
   }
