@@ -4,6 +4,8 @@
 interface Commands {
   get(key: string): Promise<string | null>;
   set(key: string, value: string | number): Promise<string>;
+  del(key: string): Promise<number>;
+  hget(key: string, field: string): Promise<string | null>;
   incr(key: string): Promise<number>;
   rpush(key: string, ...values: string[]): Promise<number>;
   lpop(key: string): Promise<string | null>;
