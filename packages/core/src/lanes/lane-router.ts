@@ -4,7 +4,7 @@ import { DeadlineSweep } from '../commands/deadline-sweep.js';
 import type { Counters } from '../counters.js';
 import type { PoolErrors } from '../errors/pool-errors.js';
 import { withoutArguments } from '../errors/sanitize-error.js';
-import { describeEndpoint, type ResolvedOptions } from '../options/resolved-options.js';
+import type { ResolvedOptions } from '../options/resolved-options.js';
 import type { Affinity } from './affinity.js';
 import { Lane, type LaneHost, type LaneLoss } from './lane.js';
 import type { LatencyHistogram } from './latency-histogram.js';
@@ -209,7 +209,8 @@ export class LaneRouter implements LaneHost, LostCommandsHost {
   #expireWaiting(command: PoolCommand): void {
     const { options, errors, lastDialError } = this.#host;
     const { commandTimeoutMs } = options;
-    const reason = `has no connection to ${describeEndpoint(options)}; ${nameOf(command)} waited ${commandTimeoutMs} ms (commandTimeoutMs)`;
+    // Where to is told by the cause: what frameworks answer over HTTP is the message.
+    const reason = `has no connection; ${nameOf(command)} waited ${commandTimeoutMs} ms (commandTimeoutMs)`;
     const details = { cause: lastDialError, maybeExecuted: this.#wasSentBefore(command) };
     command.fail(errors.makeOfMany('RP_ERR_UNAVAILABLE', reason, details));
   }

@@ -48,7 +48,9 @@ export function hangUpAbort(bed: Testbed): void {
         outcomeOf(redis.pipeline().incr('count').exec()),
       ]);
       const read = await outcomeOf(redis.get('count'));
-      return { read, isFrozen: bed.server.status === 'frozen', writes: (bed.server.thaw(), await writes) };
+      const readEndedWhile = bed.server.status;
+      bed.server.thaw();
+      return { read, readEndedWhile, writes: await writes };
     });
     const app = await start(request.handle);
     bed.server.freeze();
@@ -58,7 +60,7 @@ export function hangUpAbort(bed: Testbed): void {
     const { value } = await request.outcome;
     expect(value).toEqual({
       read: ABORTED,
-      isFrozen: true,
+      readEndedWhile: 'frozen',
       writes: [{ value: 1 }, { value: [[null, 2]] }, { value: [[null, 3]] }],
     });
   });
