@@ -14,6 +14,7 @@ export class MountedPools {
   readonly #requests = new ActiveRequests();
   readonly #named = new Map<string, PoolSource>();
   #main: PoolSource | undefined;
+  #isTimed = false;
   readonly #ends = new Map<PoolSource, PoolEnd>();
   #closing: Promise<DrainReport> | undefined;
 
@@ -48,6 +49,7 @@ export class MountedPools {
   add(source: PoolSource): void {
     if (source.namespace === undefined) this.#main = source;
     else this.#named.set(source.namespace, source);
+    this.#isTimed ||= source.requests.serverTiming === true;
   }
 
   /** To be called at the first use of Redis by a request. */
@@ -59,7 +61,7 @@ export class MountedPools {
 
   /** Whether one of them wants a `Server-Timing` header. */
   get isTimed(): boolean {
-    return [...this.#sources()].some(({ requests }) => requests.serverTiming);
+    return this.#isTimed;
   }
 
   /**
