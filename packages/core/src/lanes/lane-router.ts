@@ -6,7 +6,7 @@ import type { CutList } from '../cut-list.js';
 import type { PoolErrors } from '../errors/pool-errors.js';
 import { withoutArguments } from '../errors/sanitize-error.js';
 import { divideTime, type Spending, type TimeSpent } from '../errors/time-spent.js';
-import { describeEndpoint, type ResolvedOptions } from '../options/resolved-options.js';
+import type { ResolvedOptions } from '../options/resolved-options.js';
 import type { LoopDelay } from '../transport/loop-delay.js';
 import type { Affinity } from './affinity.js';
 import { Lane, type LaneHost, type LaneLoss } from './lane.js';
@@ -218,7 +218,8 @@ export class LaneRouter implements LaneHost, LostCommandsHost {
   #expireWaiting(command: PoolCommand): void {
     const { options, errors, lastDialError } = this.#host;
     const { commandTimeoutMs } = options;
-    const reason = `has no connection to ${describeEndpoint(options)}; ${nameOf(command)} waited ${commandTimeoutMs} ms (commandTimeoutMs)`;
+    // Where to is told by the cause: what frameworks answer over HTTP is the message.
+    const reason = `has no connection; ${nameOf(command)} waited ${commandTimeoutMs} ms (commandTimeoutMs)`;
     const timeSpent = this.#timeSpent(command, performance.now(), { last: 'connectionMs' });
     const details = { cause: lastDialError, maybeExecuted: this.#wasSentBefore(command), timeSpent };
     command.fail(errors.makeOfMany('RP_ERR_UNAVAILABLE', reason, details));

@@ -1,5 +1,5 @@
 import type { RedisPoolError, RedisPoolErrorCode, RedisPoolErrorOptions } from '../errors/errors.js';
-import { describeEndpoint, type ResolvedOptions } from '../options/resolved-options.js';
+import type { ResolvedOptions } from '../options/resolved-options.js';
 import type { Connection } from '../transport/connection.js';
 import type { IncomingMessage, MessageEncoding, MessageListener } from './message.js';
 import { parseSubscribe, type SubscribeKind, type SubscribeOptions } from './subscribe-request.js';
@@ -203,7 +203,8 @@ export class Subscriber implements LinkHost, WireHost, SubscriptionHost {
   timeoutError(kind: SubscribeKind, channels: number): RedisPoolError {
     const after = `${kind.toUpperCase()} waited ${this.limitMs} ms (commandTimeoutMs)`;
     if (!this.#link.isConnected) {
-      const reason = `has no connection to ${describeEndpoint(this.options)}; ${after}`;
+      // Where to is told by the cause: what frameworks answer over HTTP is the message.
+      const reason = `has no connection; ${after}`;
       const timeSpent = { connectionMs: this.limitMs };
       return this.#host.error('RP_ERR_UNAVAILABLE', reason, { cause: this.#link.lastError, timeSpent });
     }
