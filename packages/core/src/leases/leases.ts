@@ -199,6 +199,11 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
     this.#pool.grow();
   }
 
+  /** No connection made before now is handed out again. */
+  reset(): void {
+    this.#pool.reset();
+  }
+
   evictOne(): boolean {
     return this.#pool.evictOne();
   }
@@ -264,6 +269,10 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
     if (this.#phase.tag !== 'closed') return this.#reports.lost(command, cause, maybeExecuted);
     this.#cutCommands += 1;
     return this.#phase.error ?? this.#reports.closed(command, cause, maybeExecuted);
+  }
+
+  useless(reason: string): void {
+    this.#host.replaceUseless(reason);
   }
 
   silent(connection: Connection, silentMs: number): void {
