@@ -43,11 +43,12 @@ describe('health()', () => {
     const pool = openPool({ name: 'asked-at-once', url: server.url });
     const other = joinPool('asked-at-once');
     await pool.ready();
+    const before = await callsAt(server, 'ping');
     const checks = Array.from({ length: 50 }, (_, index) => (index % 2 === 0 ? pool : other).health());
     expect((await Promise.all(checks)).every(({ ok }) => ok)).toBe(true);
-    expect(await callsAt(server, 'ping')).toBe(1);
+    expect((await callsAt(server, 'ping')) - before).toBe(1);
     await pool.health();
-    expect(await callsAt(server, 'ping')).toBe(2);
+    expect((await callsAt(server, 'ping')) - before).toBe(2);
   });
 
   test('opens nothing: a pool that was not used is not ok, with no cause', async () => {

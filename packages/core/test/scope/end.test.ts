@@ -183,12 +183,14 @@ describe('usage()', () => {
     await scope.pipeline().get('key').get('key').exec();
     await scope.rpush('queue', 'element');
     await scope.blpop('queue', 0);
-    await scope.lease((lease) => lease.ping());
+    await scope.rpush('queue', 'one', 'two');
+    await scope.pipeline().blpop('queue', 0).ping().exec();
+    await scope.lease((lease) => Promise.all([lease.ping(), lease.blpop('queue', 0)]));
     await (await scope.acquire()).release();
-    expect(scope.usage()).toEqual({ commands: 5, leases: 2, waitedMs: 0 });
+    expect(scope.usage()).toEqual({ commands: 8, leases: 2, waitedMs: 0 });
     scope.end();
     await errorOf(scope.blpop('queue', 0));
-    expect(scope.usage().commands).toBe(5);
+    expect(scope.usage().commands).toBe(8);
   });
 
   test('measures the time in which something was unanswered, overlapping commands once', async () => {

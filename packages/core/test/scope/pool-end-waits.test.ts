@@ -64,6 +64,7 @@ describe('endWaits()', () => {
         client.pipeline().blpop('queue', 0).exec(),
         client.subscribe('news'),
         client.lease((lease) => lease.blpop('queue', 0)),
+        client.lease((lease) => lease.pipeline().blpop('queue', 0).exec()),
       ]) {
         const error = await errorOf(refused);
         expect(error).toMatchObject({ code: 'RP_ERR_CLOSING', maybeExecuted: false });
@@ -126,11 +127,11 @@ describe('close() of one of two handles', () => {
 });
 
 test('limits are those given, and the defaults of the others', () => {
-  const pool = openPool({ url: server.url, commandTimeoutMs: 1_234, closeTimeoutMs: 0 });
+  const pool = openPool({ url: server.url, commandTimeoutMs: 1_234, closeTimeoutMs: 77 });
   expect(pool.limits).toEqual({
     connectTimeoutMs: 2_000,
     commandTimeoutMs: 1_234,
     acquireTimeoutMs: 2_000,
-    closeTimeoutMs: 0,
+    closeTimeoutMs: 77,
   });
 });

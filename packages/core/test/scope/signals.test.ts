@@ -83,7 +83,8 @@ test('20,000 scopes with commands, leases and subscriptions leave nothing in mem
     const use = async () => {
       const scope = pool.scope({ signal, timeoutMs: 60_000, label: () => 'GET /things', timed: true });
       const subscription = scope.subscribe('news');
-      await Promise.all([scope.get('key'), scope.multi().get('key').exec(), scope.blpop('none', 0.001)]);
+      await Promise.all([scope.get('key'), scope.multi().get('key').exec(), scope.rpush('queue', 'element')]);
+      await scope.blpop('queue', 0);
       await scope.lease((lease) => lease.ping());
       await subscription;
       scope.end({ hungUp: true });
