@@ -107,12 +107,17 @@ export class RedisPool extends RedisClient {
 
   /**
    * Whether the server answers now: one PING, shared by all who ask at once, over a connection that is there anyway.
-   * Opens nothing and settles by `timeoutMs` (ms, from 1; default 1_000); never rejects.
+   * Opens nothing and settles by `timeoutMs` (ms, from 1; default 1_000); never rejects. A pool that is closing is not
+   * `ok`, whatever its server answers.
    *
    * @throws RedisPoolError `RP_ERR_INVALID_OPTION` for a `timeoutMs` that is none, synchronously
    */
   health(options: HealthOptions = {}): Promise<Health> {
-    return this.engine.health.check(options);
+    const error = this.refusal();
+    return this.engine.health.check(
+      options,
+      error === undefined ? undefined : { status: this.status, error },
+    );
   }
 
   /** The limits that this pool runs with: as given, or their defaults. */

@@ -1,5 +1,6 @@
 import { type DrainReport, sumOfReports } from '../close.js';
 import { RedisPoolError } from '../errors/errors.js';
+import { invalidOption } from '../options/option-rules.js';
 import { RedisPool } from '../pool.js';
 import { RequestRedis } from '../scope/request-redis.js';
 import { ActiveRequests } from './active-requests.js';
@@ -7,7 +8,6 @@ import type { Exchange } from './exchange.js';
 import { PoolEnd } from './pool-end.js';
 import type { PoolSource } from './pool-source.js';
 import { RequestPools } from './request-pools.js';
-import { invalidOption } from './web-options.js';
 
 /** The pools of one application, or of one encapsulated part of it, as its requests see them. */
 export class MountedPools {
