@@ -1,1 +1,9 @@
-export {};
+export type { Startup } from '@redis-pool/core/adapter';
+export type { ClosableServer, CloseWithOptions, Closing, ClosingReport } from './closing.js';
+export { redisPool, redisPool as default } from './middleware.js';
+export type {
+  ExpressRequestRedis,
+  RedisMiddleware,
+  RedisNamespaces,
+  RedisPoolMiddlewareOptions,
+} from './types.js';
