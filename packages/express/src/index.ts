@@ -1,6 +1,7 @@
 export type { Startup } from '@redis-pool/core/adapter';
-export type { ClosableServer, CloseWithOptions, Closing, ClosingReport } from './closing.js';
+export type { CloseWithOptions, Closing, ClosingReport } from './closing.js';
 export { redisPool, redisPool as default } from './middleware.js';
+export type { ClosableServer } from './server-traffic.js';
 export type {
   ExpressRequestRedis,
   RedisMiddleware,

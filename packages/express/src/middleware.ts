@@ -1,6 +1,6 @@
 import { MountedPools, openPool, startPool } from '@redis-pool/core/adapter';
 import type { RequestHandler } from 'express';
-import { closeWith } from './closing.js';
+import { ServerClosing } from './closing.js';
 import { answerTryLater } from './error-handler.js';
 import { mountOn } from './request-mounts.js';
 import type { RedisMiddleware, RedisPoolMiddlewareOptions } from './types.js';
@@ -38,7 +38,7 @@ export function redisPool(options: RedisPoolMiddlewareOptions = {}): RedisMiddle
     pool: source.pool,
     ready: () => startPool(source, options),
     close: ({ timeoutMs } = {}) => mounted.close(timeoutMs),
-    closeWith: (server, given) => closeWith({ mounted, pool: source.pool }, server, given),
+    closeWith: (server, given) => new ServerClosing({ pool: source.pool, mounted }, server, given),
     errorHandler: answerTryLater,
   } satisfies Pick<RedisMiddleware, 'pool' | 'ready' | 'close' | 'closeWith' | 'errorHandler'>);
 }

@@ -1,7 +1,8 @@
 import type { DrainReport, RedisPool, RequestRedis } from '@redis-pool/core';
 import type { WebPoolOptions } from '@redis-pool/core/adapter';
 import type { ErrorRequestHandler, Request, RequestHandler } from 'express';
-import type { ClosableServer, CloseWithOptions, Closing } from './closing.js';
+import type { CloseWithOptions, Closing } from './closing.js';
+import type { ClosableServer } from './server-traffic.js';
 
 /** Options of the middleware: those of a pool, how it is mounted, and how it serves requests. */
 export type RedisPoolMiddlewareOptions = WebPoolOptions<Request>;
