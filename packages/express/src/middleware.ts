@@ -2,10 +2,8 @@ import { MountedPools, openPool, startPool } from '@redis-pool/core/adapter';
 import type { RequestHandler } from 'express';
 import { ServerClosing } from './closing.js';
 import { answerTryLater } from './error-handler.js';
-import { mountOn } from './request-mounts.js';
+import { ADAPTER, mountOn } from './request-mounts.js';
 import type { RedisMiddleware, RedisPoolMiddlewareOptions } from './types.js';
-
-const ADAPTER = '@redis-pool/express';
 
 /**
  * The Express middleware: `req.redis` over the one pool of that name in this process.

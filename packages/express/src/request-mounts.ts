@@ -7,6 +7,9 @@ import {
 import type { Request, Response } from 'express';
 import onHeaders from 'on-headers';
 
+/** Who speaks in errors. */
+export const ADAPTER = '@redis-pool/express';
+
 /** One middleware: its pool, and the requests that use it. */
 export interface Mount {
   readonly source: PoolSource;
@@ -82,6 +85,8 @@ class RequestMounts {
   readonly #request: Request;
   readonly #passed: Passed[];
   #redis: object | undefined;
+  /** Whether its answer will have a `Server-Timing` header. */
+  #isTimed = false;
 
   constructor(request: Request, mount: Mount) {
     this.#request = request;
@@ -93,7 +98,7 @@ class RequestMounts {
     const other = this.#passed.find(({ mount: { source } }) => source.namespace === namespace);
     // A middleware that is mounted twice.
     if (other?.mount === mount) return;
-    if (other !== undefined) throw takenError(this.#request, namespace);
+    other?.mount.mounted.checkFree(namespace, ADAPTER);
     const passed = { mount, pools: undefined };
     this.#passed.push(passed);
     if (this.#redis === undefined) return;
@@ -105,36 +110,42 @@ class RequestMounts {
   /** What `req.redis` is: the scope of the pool without a namespace, with those of the others as members. */
   get redis(): object {
     if (this.#redis !== undefined) return this.#redis;
-    const main = this.#passed.find(({ mount }) => mount.source.namespace === undefined);
+    const main = this.#main;
     const root: object = main === undefined ? Object.create(null) : this.#enter(main).redis;
     this.#redis = root;
     for (const passed of this.#passed) if (passed !== main) this.#lay(root, passed);
     return root;
   }
 
+  get #main(): Passed | undefined {
+    return this.#passed.find(({ mount }) => mount.source.namespace === undefined);
+  }
+
   #enter(passed: Passed): RequestPools {
-    passed.pools ??= enter(this.#request, passed.mount);
+    if (passed.pools !== undefined) return passed.pools;
+    const { source, mounted } = passed.mount;
+    const request = this.#request;
+    const response = request.res as Response;
+    passed.pools = mounted.enter({ request, response, label: labelOf(request) });
+    if (source.requests.serverTiming && !this.#isTimed) {
+      this.#isTimed = true;
+      onHeaders(response, () => this.#addServerTiming(response));
+    }
     return passed.pools;
+  }
+
+  #addServerTiming(response: Response): void {
+    const timings = this.#passed.flatMap(({ pools }) => pools?.serverTiming() ?? []);
+    if (timings.length > 0) response.append('server-timing', timings.join(', '));
   }
 
   #lay(root: object, passed: Passed): void {
     const namespace = passed.mount.source.namespace as string;
     // Such as a script.
-    if (namespace in root) {
-      throw invalidOption(`Redis '${namespace}' cannot be a namespace: "redis" has a member of that name`);
-    }
+    if (namespace in root) this.#main?.mount.mounted.checkFree(namespace, ADAPTER);
     const get = (): unknown => (this.#enter(passed).redis as Record<string, unknown>)[namespace];
     Object.defineProperty(root, namespace, { get, enumerable: true });
   }
-}
-
-function enter(request: Request, { source, mounted }: Mount): RequestPools {
-  const response = request.res as Response;
-  const pools = mounted.enter({ request, response, label: labelOf(request) });
-  if (source.requests.serverTiming && !response.headersSent) {
-    onHeaders(response, () => response.appendHeader('server-timing', pools.serverTiming() ?? []));
-  }
-  return pools;
 }
 
 /** The route, put together when it is asked for. A router takes its prefix off when an error leaves it: noted before. */
@@ -144,10 +155,4 @@ function labelOf(request: Request): () => string {
     const known = route === undefined ? request : { baseUrl, route };
     return `${request.method} ${known.route === undefined ? '(no route)' : known.baseUrl + known.route.path}`;
   };
-}
-
-function takenError(request: Request, namespace: string | undefined): Error {
-  const place = namespace === undefined ? 'req.redis' : `req.redis.${namespace}`;
-  const label = labelOf(request)();
-  return invalidOption(`Two pools are mounted at ${place} of ${label}: give one of them another "namespace"`);
 }

@@ -5,9 +5,10 @@ import {
   type ContractRoute,
   type ContractSetup,
 } from '@redis-pool/testkit/adapter-contract';
-import type { Express, RequestHandler } from 'express';
+import type { ErrorRequestHandler, Express, RequestHandler } from 'express';
 import { type RedisMiddleware, type RedisPoolMiddlewareOptions, redisPool } from '../src/index.js';
 import { MAJORS, urlOf } from './apps.js';
+import { get } from './http.js';
 
 for (const [name, express] of MAJORS) {
   const harness: AdapterHarness = { name, start: (setup) => start(express(), setup) };
@@ -25,19 +26,42 @@ async function start(app: Express, { pools, routes, log = () => {} }: ContractSe
     await Promise.all(mounts.map((mount) => mount.close({ timeoutMs: 100 })));
     throw error;
   }
-  for (const mount of mounts) app.use(mount);
+  app.use(...mounts);
+  // Pools that cannot go together meet at a request.
+  let conflict: unknown;
+  app.get('/mounted', (request, response) => void response.json(typeof request.redis));
+  app.use(
+    '/mounted',
+    noteConflict((error) => {
+      conflict = error;
+    }),
+  );
   for (const { path, handle } of routes) app.get(path, handlerOf(handle));
   for (const { errorHandler } of mounts) app.use(errorHandler);
   const server = app.listen(0, '127.0.0.1');
   const closings = mounts.map((mount) => mount.closeWith(server));
+  const close = async (): Promise<void> => {
+    await Promise.all(closings.map((closing) => closing.close()));
+  };
+  const url = await urlOf(server);
+  if (mounts.length > 1) await get(`${url}/mounted`);
+  if (conflict !== undefined) {
+    await close();
+    throw conflict;
+  }
   return {
-    url: await urlOf(server),
+    url,
     server,
     pool: (namespace) =>
       mounts[pools.findIndex((options) => Reflect.get(options, 'namespace') === namespace)]?.pool,
-    close: async () => {
-      await Promise.all(closings.map((closing) => closing.close()));
-    },
+    close,
+  };
+}
+
+function noteConflict(note: (error: unknown) => void): ErrorRequestHandler {
+  return (error, _request, response, _next) => {
+    note(error);
+    response.sendStatus(500);
   };
 }
 
