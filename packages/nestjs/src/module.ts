@@ -26,6 +26,7 @@ class ApplicationPoolsModule {}
  * ```
  */
 @Module({})
+// biome-ignore lint/complexity/noStaticOnlyClass: what a module of Nest looks like
 export class RedisPoolModule {
   /** A pool. For several: each with its `namespace`. */
   static forRoot<Request = unknown>(options: RedisPoolModuleOptions<Request> = {}): DynamicModule {
