@@ -14,18 +14,12 @@ export class MountedPools {
   readonly #requests = new ActiveRequests();
   readonly #named = new Map<string, PoolSource>();
   #main: PoolSource | undefined;
-  #isTimed = false;
   readonly #ends = new Map<PoolSource, PoolEnd>();
   #closing: Promise<DrainReport> | undefined;
 
   /** The pool without a namespace. */
   get main(): RedisPool | undefined {
     return this.#main?.pool;
-  }
-
-  /** Whether a pool wants its time in the headers of responses. */
-  get isTimed(): boolean {
-    return this.#isTimed;
   }
 
   get namespaces(): Iterable<string> {
@@ -52,7 +46,6 @@ export class MountedPools {
   }
 
   add(source: PoolSource): void {
-    this.#isTimed ||= source.requests.serverTiming === true;
     if (source.namespace === undefined) this.#main = source;
     else this.#named.set(source.namespace, source);
   }
