@@ -38,6 +38,8 @@ export class ApplicationPools
   readonly #adapterHost: HttpAdapterHost;
   readonly #shutdownHooks = new ShutdownHooksCheck();
   #isBound = false;
+  /** Why the application could not be started. */
+  #failure: { readonly error: unknown } | undefined;
 
   constructor(
     @Inject(HttpAdapterHost) adapterHost: HttpAdapterHost,
@@ -53,6 +55,8 @@ export class ApplicationPools
 
   /** @throws RedisPoolError `RP_ERR_INVALID_OPTION`, `RP_ERR_POOL_CONFLICT` */
   async open(options: WebPoolOptions<never>): Promise<RedisPool> {
+    // Nest makes pools at the same time: one may come after another has failed.
+    if (this.#failure !== undefined) throw this.#failure.error;
     try {
       this.#mounted.checkFree(options.namespace, ADAPTER);
       const source = openPool(options, nestLogger());
@@ -60,7 +64,7 @@ export class ApplicationPools
       this.#mounted.add(source);
       return source.pool;
     } catch (error) {
-      await this.#abandon();
+      await this.#abandon(error);
       throw error;
     }
   }
@@ -70,7 +74,7 @@ export class ApplicationPools
     try {
       await Promise.all(this.#opened.map(({ source, options }) => startPool(source, options)));
     } catch (error) {
-      await this.#abandon();
+      await this.#abandon(error);
       throw error;
     }
   }
@@ -101,7 +105,8 @@ export class ApplicationPools
   }
 
   // What could not be started leaves nothing open, though Nest closes no application that it could not start.
-  async #abandon(): Promise<void> {
+  async #abandon(error: unknown): Promise<void> {
+    this.#failure ??= { error };
     await Promise.all(this.#opened.map(({ source }) => abandonPool(source)));
   }
 }
