@@ -1,5 +1,9 @@
-import type { INestApplicationContext, ModuleMetadata, NestApplicationOptions } from '@nestjs/common';
-import type { INestApplication } from '@nestjs/common';
+import type {
+  INestApplication,
+  INestApplicationContext,
+  ModuleMetadata,
+  NestApplicationOptions,
+} from '@nestjs/common';
 import { afterEach } from 'vitest';
 import { NEST_VERSIONS, type NestVersion, type Platform } from './nest-versions.js';
 

@@ -117,7 +117,11 @@ describe.each(STACKS)('%s', (_name, stack) => {
   test('so is one in a guard, in middleware, and in a middleware function', async () => {
     const guard = { canActivate: () => app.get(adapter.getRedisToken()).get('key').then(Boolean) };
     let app: INestApplication;
-    const fail = (request: { redis: RequestRedis; url: string }, _: unknown, next: (error?: unknown) => void) => {
+    const fail = (
+      request: { redis: RequestRedis; url: string },
+      _: unknown,
+      next: (error?: unknown) => void,
+    ) => {
       if (request.url.includes('fail')) request.redis.get('key').then(() => next(), next);
       else next();
     };
@@ -175,7 +179,10 @@ describe.each(STACKS)('%s', (_name, stack) => {
 
   test('a response that has begun is ended', async () => {
     class Begun {}
-    const begin = async (response: { raw?: import('node:http').ServerResponse; write(text: string): void }) => {
+    const begin = async (response: {
+      raw?: import('node:http').ServerResponse;
+      write(text: string): void;
+    }) => {
       const raw = response.raw ?? response;
       raw.write('begun');
       await app.get(adapter.getRedisToken()).get('key');

@@ -19,7 +19,7 @@ export interface NestVersion {
 
 export type Platform = 'express' | 'fastify';
 
-const nest12: NestVersion = {
+export const nest12: NestVersion = {
   name: 'nestjs 12',
   common,
   core,
