@@ -15,6 +15,12 @@ export class Counters {
   forgottenLeases = 0;
   /** Requests whose client hung up while they used a scope. */
   hangUps = 0;
+  /** Connections that were ended because the server owed a reply and sent nothing. */
+  stalls = 0;
+  /** PINGs on idle connections. */
+  heartbeats = 0;
+  /** Of those, unanswered ones, which ended their connection. */
+  heartbeatsFailed = 0;
   readonly errors = new Map<RedisPoolErrorCode, number>();
 
   countError(code: RedisPoolErrorCode): void {

@@ -2,9 +2,12 @@ import type { PoolCommand } from '../commands/command.js';
 import { CommandQueue } from '../commands/command-queue.js';
 import { DeadlineSweep } from '../commands/deadline-sweep.js';
 import type { Counters } from '../counters.js';
+import type { CutList } from '../cut-list.js';
 import type { PoolErrors } from '../errors/pool-errors.js';
 import { withoutArguments } from '../errors/sanitize-error.js';
+import { divideTime, type Spending, type TimeSpent } from '../errors/time-spent.js';
 import type { ResolvedOptions } from '../options/resolved-options.js';
+import type { LoopDelay } from '../transport/loop-delay.js';
 import type { Affinity } from './affinity.js';
 import { Lane, type LaneHost, type LaneLoss } from './lane.js';
 import type { LatencyHistogram } from './latency-histogram.js';
@@ -15,12 +18,14 @@ import { PendingCommands } from './pending-commands.js';
 export interface RouterHost {
   readonly options: ResolvedOptions;
   readonly counters: Counters;
+  readonly cuts: CutList;
   readonly latency: LatencyHistogram;
+  readonly delay: LoopDelay;
   readonly errors: PoolErrors;
   readonly lastDialError: unknown;
   /** Has the lanes that are down connected. */
   start(): void;
-  laneLost(lane: Lane, loss: LaneLoss): void;
+  laneLost(): void;
   nothingPending(): void;
 }
 
@@ -38,21 +43,16 @@ export class LaneRouter implements LaneHost, LostCommandsHost {
   readonly #waiting = new CommandQueue();
   readonly #waitingSweep = new DeadlineSweep(this.#waiting, (command) => this.#expireWaiting(command), {
     swept: () => this.#dropSettled(),
+    timerRan: (dueAt, now) => void this.#host.delay.note(dueAt, now),
   });
   /** Commands of the pool itself: no caller misses them. */
   readonly #own = new WeakSet<PoolCommand>();
   #phase: Phase = { tag: 'open' };
-  #cutCommands = 0;
 
   constructor(host: RouterHost) {
     this.#host = host;
     this.lanes = Array.from({ length: host.options.lanes }, (_, index) => new Lane(index, this));
     this.pending = new PendingCommands(host.options.maxPending, () => host.nothingPending());
-  }
-
-  /** Left without an answer by the end of the engine: their callers got an error. */
-  get cutCommands(): number {
-    return this.#cutCommands;
   }
 
   get waitingCommands(): number {
@@ -111,6 +111,10 @@ export class LaneRouter implements LaneHost, LostCommandsHost {
     return this.#host.latency;
   }
 
+  get delay(): LoopDelay {
+    return this.#host.delay;
+  }
+
   answered(command: PoolCommand): void {
     this.pending.remove(command);
   }
@@ -131,15 +135,20 @@ export class LaneRouter implements LaneHost, LostCommandsHost {
     const reason =
       `got no reply to ${nameOf(command)} after ${elapsedMs} ms ` +
       `(commandTimeoutMs ${this.#host.options.commandTimeoutMs}; ${lane.inFlight} in flight on lane ${lane.index})`;
+    const timeSpent = this.#timeSpent(command, now, {
+      last: (lane.connection?.unsentBytes ?? 0) > 0 ? 'socketMs' : 'serverMs',
+      connectionMs: Math.max(0, lane.upSince - command.startedAt),
+    });
     // Even what still lies in the buffer of the socket goes out later.
-    command.fail(this.#host.errors.makeOfMany('RP_ERR_COMMAND_TIMEOUT', reason, { maybeExecuted: true }));
+    const details = { maybeExecuted: true, timeSpent };
+    command.fail(this.#host.errors.makeOfMany('RP_ERR_COMMAND_TIMEOUT', reason, details));
   }
 
-  laneLost(lane: Lane, commands: readonly PoolCommand[], loss: LaneLoss): void {
+  laneLost(_lane: Lane, commands: readonly PoolCommand[], loss: LaneLoss): void {
     this.#waiting.prepend(takeSurvivors(commands, loss, this));
     const oldest = this.#waiting.head;
     if (oldest !== undefined) this.#waitingSweep.arm(oldest.deadline);
-    this.#host.laneLost(lane, loss);
+    this.#host.laneLost();
     this.pump();
     if (this.#phase.tag === 'open') this.#host.start();
   }
@@ -211,8 +220,15 @@ export class LaneRouter implements LaneHost, LostCommandsHost {
     const { commandTimeoutMs } = options;
     // Where to is told by the cause: what frameworks answer over HTTP is the message.
     const reason = `has no connection; ${nameOf(command)} waited ${commandTimeoutMs} ms (commandTimeoutMs)`;
-    const details = { cause: lastDialError, maybeExecuted: this.#wasSentBefore(command) };
+    const timeSpent = this.#timeSpent(command, performance.now(), { last: 'connectionMs' });
+    const details = { cause: lastDialError, maybeExecuted: this.#wasSentBefore(command), timeSpent };
     command.fail(errors.makeOfMany('RP_ERR_UNAVAILABLE', reason, details));
+  }
+
+  #timeSpent(command: PoolCommand, now: number, how: Pick<Spending, 'last' | 'connectionMs'>): TimeSpent {
+    const { startedAt } = command;
+    const blockedMs = this.#host.delay.blockedSince(startedAt, now);
+    return divideTime({ elapsedMs: now - startedAt, blockedMs, ...how });
   }
 
   /** A read that waits to be sent again may have run the first time. */
@@ -226,7 +242,7 @@ export class LaneRouter implements LaneHost, LostCommandsHost {
 
   /** Fails what the end of the engine leaves without an answer. */
   #cut(command: PoolCommand, reason: string, details: { cause?: unknown; maybeExecuted: boolean }): void {
-    if (!command.settled && !this.#own.has(command)) this.#cutCommands += 1;
+    if (!command.settled && !this.#own.has(command)) this.#host.cuts.addCommand(nameOf(command));
     const error = this.#phase.tag === 'closed' ? this.#phase.error : undefined;
     command.fail(error ?? this.#host.errors.make('RP_ERR_CLOSED', reason, details));
   }

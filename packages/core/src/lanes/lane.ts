@@ -2,12 +2,14 @@ import type { CommandOwner, PoolCommand } from '../commands/command.js';
 import { CommandQueue } from '../commands/command-queue.js';
 import { DeadlineSweep } from '../commands/deadline-sweep.js';
 import type { Connection } from '../transport/connection.js';
+import type { LoopDelay } from '../transport/loop-delay.js';
 import type { LaneLink } from './lane-link.js';
 import type { LatencyHistogram } from './latency-histogram.js';
 
 /** What a lane tells its engine. */
 export interface LaneHost {
   readonly latency: LatencyHistogram;
+  readonly delay: LoopDelay;
   answered(command: PoolCommand): void;
   refused(command: PoolCommand, error: Error): void;
   expired(command: PoolCommand, lane: Lane, now: number): void;
@@ -46,12 +48,14 @@ export class Lane implements CommandOwner {
   readonly #inFlight = new CommandQueue();
   readonly #sweep: DeadlineSweep;
   #state: LaneState = DOWN;
+  #upSince = 0;
 
   constructor(index: number, host: LaneHost) {
     this.index = index;
     this.#host = host;
     this.#sweep = new DeadlineSweep(this.#inFlight, (command, now) => host.expired(command, this, now), {
       received: () => this.connection?.socket.bytesRead ?? 0,
+      timerRan: (dueAt, now) => void host.delay.note(dueAt, now),
     });
   }
 
@@ -67,6 +71,11 @@ export class Lane implements CommandOwner {
     return this.#state.tag === 'up' ? this.#state.link.kind : 'none';
   }
 
+  /** When its connection came up: what was called before then has waited for it. */
+  get upSince(): number {
+    return this.#upSince;
+  }
+
   /** Written and unanswered commands, those that timed out included: their replies are still to come. */
   get inFlight(): number {
     return this.#inFlight.length;
@@ -80,6 +89,7 @@ export class Lane implements CommandOwner {
 
   attach(connection: Connection, link: LaneLink): void {
     this.#state = { tag: 'up', connection, link };
+    this.#upSince = performance.now();
     this.counters.connections += 1;
     connection.coalescer.watch(() => this.#inFlight.length);
     connection.onLost((cause) => this.#detach(connection, cause));

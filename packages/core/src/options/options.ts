@@ -157,6 +157,12 @@ export interface RedisPoolOptions {
    * There is always one: neither 0 nor Infinity turns it off. @default 5_000
    */
   readonly commandTimeoutMs?: number | undefined;
+  /**
+   * A connection that has received nothing for so long is sent a PING, ms, 0 to 2_147_483_647; unanswered for
+   * `commandTimeoutMs` (and no less than 1_000), it is replaced. 0: none, except after the machine slept.
+   * @default 10_000
+   */
+  readonly heartbeatMs?: number | undefined;
   /** Limit of waiting for a lease, ms, 1 to 2_147_483_647. @default 2_000 */
   readonly acquireTimeoutMs?: number | undefined;
   /**

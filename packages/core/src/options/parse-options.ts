@@ -30,6 +30,7 @@ const DEFAULTS = {
   leaseMaxLifetimeMs: 1_800_000,
   connectTimeoutMs: 2_000,
   commandTimeoutMs: 5_000,
+  heartbeatMs: 10_000,
   acquireTimeoutMs: 2_000,
   leaseReportMs: 30_000,
   maxWaiting: 1_000,

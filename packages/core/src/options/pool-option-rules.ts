@@ -87,6 +87,7 @@ const POOL_OPTION_RULES: Rules<GivenOptions> = {
   leaseMaxLifetimeMs: milliseconds(1),
   connectTimeoutMs: milliseconds(1),
   commandTimeoutMs: milliseconds(1),
+  heartbeatMs: milliseconds(0),
   acquireTimeoutMs: milliseconds(1),
   leaseReportMs: milliseconds(0),
   maxWaiting: integer(0, 10_000_000),

@@ -103,6 +103,7 @@ export interface ResolvedOptions {
   readonly leaseMaxLifetimeMs: number;
   readonly connectTimeoutMs: number;
   readonly commandTimeoutMs: number;
+  readonly heartbeatMs: number;
   readonly acquireTimeoutMs: number;
   readonly leaseReportMs: number;
   readonly maxWaiting: number;

@@ -9,6 +9,7 @@ import {
 } from '../options/resolved-options.js';
 import { Connection } from './connection.js';
 import { connectorFor, type SocketSlot } from './connector.js';
+import { fairTimeout } from './fair-timeout.js';
 
 /** What `error.code` or the text of a handshake failure says about a refused identity. */
 const REFUSED_IDENTITY = /^(WRONGPASS|NOAUTH|NOPERM|ERR AUTH)|invalid password|invalid username-password/i;
@@ -39,7 +40,7 @@ export async function dial<T>(
   signal: AbortSignal,
 ): Promise<T> {
   const attempt = new Attempt(options, role);
-  const timer = setTimeout(attempt.abandon, options.connectTimeoutMs);
+  const callOff = fairTimeout(options.connectTimeoutMs, attempt.abandon);
   signal.addEventListener('abort', attempt.abandon, { once: true });
   try {
     signal.throwIfAborted();
@@ -48,10 +49,15 @@ export async function dial<T>(
     attempt.discard();
     throw attempt.explain(error);
   } finally {
-    clearTimeout(timer);
+    callOff();
     signal.removeEventListener('abort', attempt.abandon);
   }
 }
+
+/** What an attempt is at, for its error. */
+type Phase =
+  | ('asking for credentials' | 'connecting' | 'in the handshake')
+  | ('in the hook "connect"' | 'checking the connection');
 
 class Attempt {
   readonly abandoned: Promise<never>;
@@ -61,6 +67,7 @@ class Attempt {
   readonly #slot: SocketSlot = { socket: undefined, coalescer: undefined };
   readonly #startedAt = performance.now();
   #redis: Redis | undefined;
+  #phase: Phase = 'asking for credentials';
   #timedOut = false;
   #lastError: unknown;
 
@@ -84,6 +91,10 @@ class Attempt {
     const redis: Redis = new Redis(options as RedisOptions & { replyMapping?: 'legacy' });
     this.#redis = redis;
     redis.on('error', this.#remember);
+    this.#phase = 'connecting';
+    redis.once('connect', () => {
+      this.#phase = 'in the handshake';
+    });
     await redis.connect();
     const { socket, coalescer } = this.#slot;
     if (socket === undefined || coalescer === undefined) throw new Error('ioredis did not use the connector');
@@ -92,11 +103,13 @@ class Attempt {
     // A refused SELECT does not stop ioredis: the connection would stay on database 0.
     if (this.#lastError !== undefined) throw this.#lastError;
     await refuseWhileLoading(redis);
+    this.#phase = 'in the hook "connect"';
     await this.#options.hooks.connect?.({
       role: this.#role,
       call: (name, ...args) => redis.call(name, args),
     });
     if (connection.lost) throw new Error('Connection is closed.');
+    this.#phase = 'checking the connection';
     return connection;
   }
 
@@ -112,7 +125,7 @@ class Attempt {
     const where = `Redis pool "${this.#options.name}" could not connect to ${describeEndpoint(this.#options)}`;
     const elapsedMs = Math.round(performance.now() - this.#startedAt);
     if (this.#timedOut) {
-      const message = `${where} within ${this.#options.connectTimeoutMs} ms (connectTimeoutMs)`;
+      const message = `${where} within ${this.#options.connectTimeoutMs} ms (connectTimeoutMs): still ${this.#phase}`;
       return new DialError('RP_ERR_CONNECT_TIMEOUT', message, cause, false);
     }
     const { text, code } = describe(cause);
