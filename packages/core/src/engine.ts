@@ -304,7 +304,7 @@ export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost
     const overflow = this.router.pending.overflow(commands, bytes);
     return overflow === undefined
       ? undefined
-      : this.error('RP_ERR_QUEUE_FULL', overflow, { maybeExecuted: false });
+      : this.errors.makeOfMany('RP_ERR_QUEUE_FULL', overflow, { maybeExecuted: false });
   }
 
   #watchLane(lane: Lane, { connection }: LaneConnection): void {

@@ -102,7 +102,7 @@ export interface ClusterTarget {
 export interface MaxPending {
   /** Commands unanswered or unsent, from 1. @default 100_000 */
   readonly commands?: number | undefined;
-  /** Bytes of unanswered or unsent commands, from 1. @default 67_108_864 (64 MiB) */
+  /** Bytes of unanswered or unsent commands, from 1; each counts with some 800 more than its arguments. @default 67_108_864 (64 MiB) */
   readonly bytes?: number | undefined;
 }
 
