@@ -16,7 +16,7 @@ import { type DialerHost, LaneDialer } from './lanes/lane-dialer.js';
 import { LaneRouter, type RouterHost } from './lanes/lane-router.js';
 import { LatencyHistogram } from './lanes/latency-histogram.js';
 import { DedicatedClients } from './leases/dedicated.js';
-import type { LeaseHost } from './leases/lease-host.js';
+import type { LeaseHost, OwnCall } from './leases/lease-host.js';
 import { Leases } from './leases/leases.js';
 import { silentLogger } from './options/logger.js';
 import type { ResolvedOptions } from './options/resolved-options.js';
@@ -133,12 +133,26 @@ export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost
 
   /** A command of the pool's own, over a lane. */
   call(name: string, ...args: string[]): Promise<unknown> {
+    return this.#callOwn(name, args, this.#newAffinity());
+  }
+
+  /** Commands of the pool's own, one right behind the other over the same lane. */
+  callTogether(calls: readonly OwnCall[]): Promise<unknown>[] {
+    const affinity = this.#newAffinity();
+    return calls.map(([name, ...args]) => this.#callOwn(name, args, affinity));
+  }
+
+  #callOwn(name: string, args: string[], affinity: Affinity | undefined): Promise<unknown> {
     const command = createCommand(name, profileOf(name), args, 'utf8', undefined);
     const promise = command.createPromise();
     // Also while draining: UNBLOCK is what ends the waits.
     if (this.#status === 'closed') command.fail(this.refusalAtEnd());
-    else this.router.acceptOwn(command, this.lanes.length > 1 ? new Affinity() : undefined);
+    else this.router.acceptOwn(command, affinity);
     return promise;
+  }
+
+  #newAffinity(): Affinity | undefined {
+    return this.lanes.length > 1 ? new Affinity() : undefined;
   }
 
   // ---- places of the budget ----
