@@ -35,7 +35,9 @@ export function waitUntilReady(engine: Engine, options: ReadyOptions): Promise<v
       if (now !== 'open') end(() => now.then(resolve, reject));
     };
     const onAbort = (): void => end(() => reject(signal?.reason));
-    const timer = setTimeout(() => end(() => reject(timeoutError(engine, timeoutMs))), timeoutMs);
+    const expire = (): void => end(() => reject(timeoutError(engine, timeoutMs)));
+    // One turn of the event loop later: an attempt that ends at the same limit has said by then what it met.
+    const timer = setTimeout(setImmediate, timeoutMs, expire);
     signal?.addEventListener('abort', onAbort, { once: true });
     for (const event of EVENTS) engine.events.on(event, onChange);
   });

@@ -133,7 +133,7 @@ export class RedisServer {
   async restart({ args = [] }: RestartOptions = {}): Promise<void> {
     await this.#process().kill();
     this.#admin.close();
-    const launch = { ...this.#launch, args: [...this.#launch.args, ...args] };
+    const launch = { ...this.#launch, args: [...(this.#launch.args ?? []), ...args] };
     const process = await retryWhilePortTaken(() => launchRedis(launch, this.#admin));
     this.#state = { kind: 'started', process, frozen: false };
   }
