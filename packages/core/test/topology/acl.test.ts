@@ -60,8 +60,10 @@ describe.each(LINKS)('an ACL user over the %s link', (link) => {
   ];
   test.each(denied)('gets the error of Redis itself for %s that is denied', async (_, call) => {
     const pool = openPool(as('least'));
+    const { host, port } = server;
+    const login = { host, port, username: 'least', password: PASSWORD };
     const raw = new Redis({
-      ...as('least').redis,
+      ...login,
       retryStrategy: null,
       disableClientInfo: true,
       enableReadyCheck: false,
