@@ -11,6 +11,8 @@ export interface ReadyOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+const LAST_WORD_MS = 20;
+
 /** Resolves when a lane is up; rejects on a fatal failure, at the limit, on abort and on close. */
 export function waitUntilReady(engine: Engine, options: ReadyOptions): Promise<void> {
   const { signal, timeoutMs = engine.options.connectTimeoutMs } = options;
@@ -36,8 +38,13 @@ export function waitUntilReady(engine: Engine, options: ReadyOptions): Promise<v
     };
     const onAbort = (): void => end(() => reject(signal?.reason));
     const expire = (): void => end(() => reject(timeoutError(engine, timeoutMs)));
-    // One turn of the event loop later: an attempt that ends at the same limit has said by then what it met.
-    const timer = setTimeout(setImmediate, timeoutMs, expire);
+    const onLimit = (): void => {
+      // An attempt that ends at this very limit is about to say what it met.
+      const isAboutToFail = engine.dialer.lastError === undefined && timeoutMs >= engine.options.connectTimeoutMs;
+      if (isAboutToFail) timer = setTimeout(expire, LAST_WORD_MS);
+      else expire();
+    };
+    let timer = setTimeout(onLimit, timeoutMs);
     signal?.addEventListener('abort', onAbort, { once: true });
     for (const event of EVENTS) engine.events.on(event, onChange);
   });
