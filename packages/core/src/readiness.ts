@@ -40,7 +40,8 @@ export function waitUntilReady(engine: Engine, options: ReadyOptions): Promise<v
     const expire = (): void => end(() => reject(timeoutError(engine, timeoutMs)));
     const onLimit = (): void => {
       // An attempt that ends at this very limit is about to say what it met.
-      const isAboutToFail = engine.dialer.lastError === undefined && timeoutMs >= engine.options.connectTimeoutMs;
+      const isAboutToFail =
+        engine.dials.lastError === undefined && timeoutMs >= engine.options.connectTimeoutMs;
       if (isAboutToFail) timer = setTimeout(expire, LAST_WORD_MS);
       else expire();
     };

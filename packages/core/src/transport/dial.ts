@@ -45,7 +45,7 @@ export interface DialTarget {
  */
 export async function dial<T>(
   { options, credentials }: DialTarget,
-  role: ConnectionRole,
+  role: DialRole,
   prepare: (connection: Connection) => Promise<T>,
   signal: AbortSignal,
 ): Promise<T> {
@@ -66,6 +66,9 @@ export async function dial<T>(
   }
 }
 
+/** What a connection is for; those to Sentinels are the pool's own, and nobody is told of them. */
+type DialRole = ConnectionRole | 'sentinel';
+
 /** What an attempt is at, for its error. */
 type Phase =
   | ('asking for credentials' | 'connecting' | 'in the handshake')
@@ -75,7 +78,7 @@ class Attempt {
   readonly abandoned: Promise<never>;
   abandon!: () => void;
   readonly #options: ResolvedOptions;
-  readonly #role: ConnectionRole;
+  readonly #role: DialRole;
   readonly #credentials: DialTarget['credentials'];
   readonly #slot: SocketSlot = { socket: undefined, coalescer: undefined };
   readonly #startedAt = performance.now();
@@ -85,7 +88,7 @@ class Attempt {
   #timedOut = false;
   #lastError: unknown;
 
-  constructor(options: ResolvedOptions, role: ConnectionRole, credentials: DialTarget['credentials']) {
+  constructor(options: ResolvedOptions, role: DialRole, credentials: DialTarget['credentials']) {
     this.#options = options;
     this.#role = role;
     this.#credentials = credentials;
@@ -113,14 +116,14 @@ class Attempt {
     await redis.connect().catch((error: unknown) => this.#explainClosed(error, redis.options));
     const { socket, coalescer } = this.#slot;
     if (socket === undefined || coalescer === undefined) throw new Error('ioredis did not use the connector');
-    const connection = new Connection(this.#role, redis, socket, coalescer);
+    const connection = new Connection(this.#role as ConnectionRole, redis, socket, coalescer);
     redis.off('error', this.#remember);
     // A refused SELECT does not stop ioredis: the connection would stay on database 0.
     if (this.#lastError !== undefined) throw this.#lastError;
     await refuseWhileLoading(redis);
     this.#phase = 'in the hook "connect"';
     await this.#options.hooks.connect?.({
-      role: this.#role,
+      role: this.#role as ConnectionRole,
       call: (name, ...args) => redis.call(name, args),
     });
     if (connection.lost) throw new Error('Connection is closed.');
@@ -182,7 +185,7 @@ function describe(cause: unknown): { text: string; code: string } {
 
 function connectionOptions(
   options: ResolvedOptions,
-  role: ConnectionRole,
+  role: DialRole,
   slot: SocketSlot,
   auth: Auth | undefined,
 ): RedisOptions {
