@@ -2,13 +2,26 @@ import { withSecrets } from '../options/frozen-copy.js';
 import type { Address, ResolvedOptions, SentinelEndpoint } from '../options/resolved-options.js';
 import type { Connection } from '../transport/connection.js';
 import { type DialTarget, dial } from '../transport/dial.js';
-import { readAnswer, type SentinelAnswer } from './sentinel-replies.js';
+import { addressOf, readAnswer, type SentinelAnswer } from './sentinel-replies.js';
 
 /** The options of a pool that follows Sentinels. */
 export type SentinelPoolOptions = ResolvedOptions & { readonly endpoint: SentinelEndpoint };
 
-/** Where Sentinels announce that another server became the master. */
-const SWITCH_CHANNEL = '+switch-master';
+/** Where Sentinels announce that another server became the master: `<group> <old host> <old port> <new host> ...`. */
+const SWITCHED = '+switch-master';
+/**
+ * Where one of them says, up to a second before, that it has told a replica to become the master: `slave <name> <host>
+ * <port> @ <group> ...`. What the old master acknowledges from then on is lost.
+ */
+const PROMOTING = '+failover-state-wait-promotion';
+
+/** What is heard from a Sentinel. */
+export interface SentinelListener {
+  /** It knows of another master. */
+  onSwitch(): void;
+  /** This replica is becoming the master. */
+  onPromotion(address: Address): void;
+}
 
 /** Asks one Sentinel where everybody is, on a connection that is closed afterwards. */
 export function askSentinel(
@@ -39,16 +52,21 @@ export function askSentinel(
 export function subscribeSentinel(
   options: SentinelPoolOptions,
   address: Address,
-  onSwitch: () => void,
+  listener: SentinelListener,
   signal: AbortSignal,
 ): Promise<Connection> {
+  const { endpoint } = options;
   const prepare = async (connection: Connection) => {
     const { redis, socket } = connection;
-    // `<group> <old host> <old port> <new host> <new port>`
-    redis.on('message', (_, text: string) => {
-      if (text.split(' ')[0] === options.endpoint.name) onSwitch();
+    redis.on('message', (channel: string, text: string) => {
+      const words = text.split(' ');
+      const [, , ip = '', port = '', , group] = words;
+      if (channel === SWITCHED && words[0] === endpoint.name) listener.onSwitch();
+      if (channel === PROMOTING && group === endpoint.name)
+        listener.onPromotion(addressOf({ ip, port }, endpoint));
     });
-    await redis.subscribe(SWITCH_CHANNEL);
+    // A user who may not hear the second one is only later.
+    await Promise.all([redis.subscribe(SWITCHED), redis.subscribe(PROMOTING).catch(() => {})]);
     socket.unref();
     return connection;
   };

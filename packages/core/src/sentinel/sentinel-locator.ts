@@ -18,8 +18,12 @@ import { SentinelWatch } from './sentinel-watch.js';
  */
 const REMEMBERED_MS = 30_000;
 
+/** For so long a replica that was told to become the master may take, before the Sentinels are believed again. */
+const PROMOTION_MS = 5_000;
+
 interface Known extends SentinelAnswer {
-  readonly at: number;
+  /** Until then it holds against answers from before it, on the clock of `performance.now()`. */
+  readonly heldUntil: number;
 }
 
 interface Follower {
@@ -47,7 +51,10 @@ export class SentinelLocator implements ServerLocator {
   constructor(options: SentinelPoolOptions, onMoved: () => void) {
     this.#options = options;
     this.#onMoved = onMoved;
-    this.#watch = new SentinelWatch(options, (sentinel) => void this.#hear(sentinel));
+    this.#watch = new SentinelWatch(options, {
+      hasNews: (sentinel) => void this.#hear(sentinel),
+      isPromoting: (master) => this.#expect(master),
+    });
   }
 
   async locate(): Promise<Route> {
@@ -78,12 +85,20 @@ export class SentinelLocator implements ServerLocator {
       (sentinel, signal) => this.#ask(sentinel, signal),
       this.#abort.signal,
     );
-    const latest = [...result.answers].sort((a, b) => b.epoch - a.epoch)[0];
+    const latest = this.#latestOf(result.answers);
     if (latest === undefined) return result;
     if (endpoint.updateSentinels) this.#discovered = result.answers.flatMap((answer) => answer.sentinels);
     if (endpoint.failoverDetector) this.#watch.add([...endpoint.sentinels, ...this.#discovered]);
     this.#learn(latest);
     return result;
+  }
+
+  /** Of one failover the Sentinels may still give two names, an address and a host name: then the known one stays. */
+  #latestOf(answers: readonly SentinelAnswer[]): SentinelAnswer | undefined {
+    const epoch = Math.max(...answers.map((answer) => answer.epoch));
+    const latest = answers.filter((answer) => answer.epoch === epoch);
+    const known = this.#known?.master;
+    return latest.find(({ master }) => known !== undefined && isSameAddress(master, known)) ?? latest[0];
   }
 
   #ask(sentinel: Address, signal: AbortSignal): Promise<SentinelAnswer> {
@@ -103,22 +118,38 @@ export class SentinelLocator implements ServerLocator {
   /** A Sentinel has news: it is asked itself, since others may hear of them later. Never rejects. */
   async #hear(sentinel: Address): Promise<void> {
     try {
-      this.#learn(await this.#ask(sentinel, this.#abort.signal));
+      const answer = await this.#ask(sentinel, this.#abort.signal);
+      if (answer.epoch !== this.#known?.epoch) this.#learn(answer);
     } catch {
       // It went down in this moment; the others have the same news.
     }
   }
 
-  #learn(answer: SentinelAnswer): void {
+  /**
+   * This replica was told to become the master. Nothing is lost by believing it: the server itself has to say that it
+   * is one before it gets any command.
+   */
+  #expect(master: Address): void {
+    const known = this.#known;
+    if (known === undefined || isSameAddress(known.master, master)) return;
+    // Later than what the others still say, and before what all will say.
+    this.#learn({ ...known, master, epoch: known.epoch + 0.5 }, PROMOTION_MS);
+  }
+
+  #learn(answer: SentinelAnswer, holdMs = REMEMBERED_MS): void {
     if (this.#abort.signal.aborted) return;
     const before = this.#known;
     const now = performance.now();
-    if (before !== undefined && before.epoch > answer.epoch && now - before.at < REMEMBERED_MS) return;
-    this.#known = { ...answer, at: now };
-    if (before === undefined || isSameAddress(before.master, answer.master)) return;
-    this.#tellFollowers(answer.master);
-    this.#report(before.master, answer.master);
-    this.#onMoved();
+    if (before !== undefined && before.epoch > answer.epoch && now < before.heldUntil) return;
+    this.#known = { ...answer, heldUntil: now + holdMs };
+    if (before === undefined) return;
+    const isSame = isSameAddress(before.master, answer.master);
+    if (!isSame) {
+      this.#tellFollowers(answer.master);
+      this.#report(before.master, answer.master);
+    }
+    // What was expected is so now, and was refused perhaps when it was not yet.
+    if (!isSame || before.epoch !== Math.floor(before.epoch)) this.#onMoved();
   }
 
   /** Whoever wants the master leaves every other server; whoever wants a replica leaves the one that became master. */

@@ -8,19 +8,26 @@ import { isSameAddress } from './sentinel-replies.js';
 const PAUSE_MS = 1_000;
 const MAX_WATCHED = 10;
 
+/** Who is told what Sentinels announce. */
+export interface WatchHost {
+  /** This Sentinel announces a new master, or was not heard for a while and may have. */
+  hasNews(sentinel: Address): void;
+  /** A Sentinel has told this replica to become the master. */
+  isPromoting(master: Address): void;
+}
+
 /** Listens to Sentinels, one connection each, for as long as the pool runs. */
 export class SentinelWatch {
   readonly #options: SentinelPoolOptions;
-  readonly #onNews: (sentinel: Address) => void;
+  readonly #host: WatchHost;
   readonly #abort = new AbortController();
   readonly #watched: Address[] = [];
   readonly #running: Promise<void>[] = [];
   readonly #connections = new Set<Connection>();
 
-  /** `onNews`: this Sentinel announces a new master, or was not heard for a while and may have. */
-  constructor(options: SentinelPoolOptions, onNews: (sentinel: Address) => void) {
+  constructor(options: SentinelPoolOptions, host: WatchHost) {
     this.#options = options;
-    this.#onNews = onNews;
+    this.#host = host;
   }
 
   /** Listens to these from now on, too. */
@@ -53,12 +60,15 @@ export class SentinelWatch {
   /** Resolves when the connection is gone or could not be made; never rejects. */
   async #listen(address: Address, mayHaveMissed: boolean): Promise<void> {
     const { signal } = this.#abort;
-    const onSwitch = () => this.#onNews(address);
+    const listener = {
+      onSwitch: () => this.#host.hasNews(address),
+      onPromotion: (master: Address) => this.#host.isPromoting(master),
+    };
     try {
-      const connection = await subscribeSentinel(this.#options, address, onSwitch, signal);
+      const connection = await subscribeSentinel(this.#options, address, listener, signal);
       this.#connections.add(connection);
       if (signal.aborted) connection.destroy();
-      else if (mayHaveMissed) onSwitch();
+      else if (mayHaveMissed) listener.onSwitch();
       await connection.gone;
       this.#connections.delete(connection);
     } catch {

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { type RedisServer, startRedis, waitUntil } from '@redis-pool/testkit';
 import { useLeakCheck } from '@redis-pool/testkit/vitest';
 import { Redis } from 'ioredis';
@@ -9,9 +10,8 @@ import { exercise } from './exercise.js';
 const PASSWORD = 'correct-horse';
 /** What `exercise()` does for the application. */
 const APPLICATION = '~app:* &app:* +@read +@write +@pubsub +eval +evalsha';
-/** What the pool does for itself; the page on topologies names the same. */
-const POOL =
-  '+ping +echo +select +client|setname +client|id +client|unblock +command|info +watch +unwatch +multi +exec +discard';
+/** What the pool does for itself, as the page on topologies has it. */
+const PAGE = new URL('../../../../docs/topologies.md', import.meta.url);
 
 let server: RedisServer;
 
@@ -19,9 +19,10 @@ useLeakCheck(() => [server]);
 const { openPool } = usePools();
 
 beforeAll(async () => {
+  const [, pool] = /```acl\n(.*)\n```/.exec(await readFile(PAGE, 'utf8')) ?? [];
   server = await startRedis({
     users: {
-      app: `on >${PASSWORD} ${APPLICATION} ${POOL}`,
+      app: `on >${PASSWORD} ${APPLICATION} ${pool}`,
       least: `on >${PASSWORD} ~app:* &app:* +get +set +del`,
       lame: `on >${PASSWORD} ~app:* &app:* +@all -@connection -info -role -echo -ping -command`,
     },

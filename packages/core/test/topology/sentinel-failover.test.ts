@@ -60,7 +60,40 @@ describe('a master that goes away under a load of writes', () => {
   );
 });
 
+test('a pool that pauses between two attempts tries at once when there is a new master', async () => {
+  const reconnect = { minDelayMs: 30_000, maxDelayMs: 30_000 };
+  const pool = openPool({ ...following(), reconnect, commandTimeoutMs: 20_000 });
+  const received: string[] = [];
+  await pool.subscribe('app:news', (text) => received.push(String(text)));
+  await pool.ping();
+  await master.kill();
+  const goneAt = performance.now();
+  expect(await pool.set('app:key', 1)).toBe('OK');
+  await waitUntil(() => pool.publish('app:news', 'hello').then((count) => count > 0), {
+    what: 'the subscription is at the new master',
+  });
+  await waitUntil(() => received.includes('hello'), { what: 'the message arrives' });
+  expect(performance.now() - goneAt).toBeLessThan(DOWN_AFTER_MS + RECOVERY_MS);
+  await pool.close();
+});
+
 describe('a failover on command', () => {
+  test('loses next to nothing of what is acknowledged meanwhile', async () => {
+    const pool = openPool(following());
+    const log = new WriteLog(pool, 20);
+    await waitUntil(() => log.acknowledged > 500, { what: 'there is a load' });
+    const next = await group.failOver();
+    const before = log.acknowledged;
+    await waitUntil(() => log.acknowledged > before + 500, { what: 'the load goes on' });
+    await log.stop();
+    const report = await log.compare(next);
+    expect(report).toMatchObject({ twice: [], refusedButThere: [] });
+    // The old master goes on acknowledging for a second: what is lost was on its way at one moment.
+    const { lostAt } = report;
+    if (lostAt.length > 0) expect(Math.max(...lostAt) - Math.min(...lostAt)).toBeLessThan(250);
+    await pool.close();
+  });
+
   test('moves every connection at once, while the old master still answers', async () => {
     const [replica] = (await group.replicas()) as [RedisServer];
     const pool = openPool(following());
@@ -96,11 +129,8 @@ describe('a failover on command', () => {
     expect(await clientsAt(replica)).toBe(1);
     await group.failOver();
     await waitUntil(async () => (await clientsAt(replica)) === 0, { what: 'the new master has no reader' });
-    // The old master is one of its replicas some seconds later.
-    expect(await reader.get('app:key')).toBeNull();
-    expect(await clientsAt(master)).toBe(1);
     await reader.close();
-  }, 40_000);
+  });
 
   test('is heard of from the Sentinels that are left', async () => {
     const [first, second] = group.sentinels as [RedisServer, RedisServer];

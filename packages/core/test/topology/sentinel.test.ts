@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { inspect } from 'node:util';
 import {
   createCertificates,
@@ -222,6 +223,101 @@ describe('what Sentinels say', () => {
     await pool.ping();
     expect(await rolesAt(replica)).toEqual(['lane']);
   });
+});
+
+describe('what a Sentinel announces', () => {
+  /** One Sentinel, and a way to say something in its name to who listens to it. */
+  async function withAnnouncer(
+    use: (
+      sentinels: RedisPart['sentinels'],
+      announce: (channel: string, text: string) => void,
+    ) => Promise<void>,
+  ): Promise<void> {
+    const proxy = await startFaultProxy({ target: group.sentinels[0] as RedisServer });
+    const announce = (channel: string, text: string) => {
+      const parts = ['message', channel, text].map((part) => `$${part.length}\r\n${part}\r\n`);
+      proxy.garbage(`*3\r\n${parts.join('')}`);
+    };
+    await use([{ host: '127.0.0.1', port: proxy.port }], announce);
+    await proxy.close();
+  }
+
+  const listening = () =>
+    waitUntil(
+      async () => {
+        const clients = await (group.sentinels[0] as RedisServer).clients();
+        return clients.length === 1 && clients[0]?.fields.sub === '2';
+      },
+      { what: 'the Sentinel is listened to, and nothing else is asked' },
+    );
+
+  test('is asked about first, and is nothing when nothing has changed', async () => {
+    await withAnnouncer(async (sentinels, announce) => {
+      const pool = openPool(following({ sentinels, updateSentinels: false }));
+      await pool.ping();
+      await listening();
+      const connections = (group.sentinels[0] as RedisServer).adminCommand('INFO', 'stats');
+      const before = connectionsIn(await connections);
+      const hasAsked = async () => {
+        // Again and again: the first one may come before the answer to SUBSCRIBE.
+        announce('+switch-master', `main ${master.host} ${master.port} ${replica.host} ${replica.port}`);
+        const stats = await (group.sentinels[0] as RedisServer).adminCommand('INFO', 'stats');
+        return connectionsIn(stats) > before;
+      };
+      await waitUntil(hasAsked, { what: 'the Sentinel is asked' });
+      await listening();
+      expect(await pool.set('key', 'value')).toBe('OK');
+      expect(pool.stats().lostConnections).toBe(0);
+      announce('+switch-master', `other ${master.host} ${master.port} ${replica.host} ${replica.port}`);
+      announce('+failover-state-wait-promotion', 'slave x 10.0.0.1 1 @ other 10.0.0.2 2');
+      expect(await pool.set('key', 'value')).toBe('OK');
+      expect(pool.stats().lostConnections).toBe(0);
+      await pool.close();
+    });
+  });
+
+  test('of a promotion that comes to nothing is forgotten, and no command goes to the replica', async () => {
+    await withAnnouncer(async (sentinels, announce) => {
+      const redis = following({ sentinels, updateSentinels: false });
+      const pool = openPool({ ...redis, commandTimeoutMs: 15_000 });
+      await pool.ping();
+      await listening();
+      const { host, port } = replica;
+      const text = `slave ${host}:${port} ${host} ${port} @ main ${master.host} ${master.port}`;
+      const hasLeft = () => {
+        announce('+failover-state-wait-promotion', text);
+        return pool.stats().lostConnections === 1;
+      };
+      await waitUntil(hasLeft, { what: 'the pool has left the master' });
+      expect(await pool.set('key', 'value')).toBe('OK');
+      expect(await master.adminCommand('GET', 'key')).toBe('value');
+      expect(await rolesAt(master)).toEqual(['lane']);
+      await pool.close();
+    });
+  });
+
+  function connectionsIn(stats: unknown): number {
+    return Number(/total_connections_received:(\d+)/.exec(String(stats))?.[1]);
+  }
+});
+
+test('a user of the Sentinels needs no more than the page on topologies says', async () => {
+  const page = await readFile(new URL('../../../../docs/topologies.md', import.meta.url), 'utf8');
+  const rules =
+    /`(\+sentinel\|[^`]*)`[\s\S]*?channels `([^`]*)`/.exec(page)?.slice(1).join(' ').split(/\s+/) ?? [];
+  expect(rules).toContain('&+switch-master');
+  for (const sentinel of group.sentinels) {
+    await sentinel.adminCommand('ACL', 'SETUSER', 'watcher', 'reset', 'on', '>secret', ...rules);
+  }
+  const pool = openPool(following({ sentinelUsername: 'watcher', sentinelPassword: 'secret' }));
+  expect(await pool.set('key', 'value')).toBe('OK');
+  for (const sentinel of group.sentinels) {
+    await waitUntil(async () => (await rolesAt(sentinel)).join() === 'sentinel', {
+      what: 'it is listened to',
+    });
+  }
+  await pool.close();
+  for (const sentinel of group.sentinels) await sentinel.adminCommand('ACL', 'DELUSER', 'watcher');
 });
 
 test('a dedicated client and its duplicate find the master, too', async () => {
