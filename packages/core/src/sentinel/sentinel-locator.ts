@@ -35,7 +35,7 @@ interface Follower {
  * Finds the master, or a replica, that the Sentinels name, and ends connections to a server as soon as they name
  * another one. One for all connections of a pool: they share the questions and what is heard.
  */
-export class SentinelLocator implements ServerLocator {
+class SentinelLocator implements ServerLocator {
   readonly #options: SentinelPoolOptions;
   readonly #onMoved: () => void;
   readonly #watch: SentinelWatch;
