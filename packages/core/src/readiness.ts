@@ -35,10 +35,13 @@ export function waitUntilReady(engine: Engine, options: ReadyOptions): Promise<v
     const onChange = (): void => {
       const now = outcome(engine);
       if (now !== 'open') end(() => now.then(resolve, reject));
+      else if (isOver) expire();
     };
     const onAbort = (): void => end(() => reject(signal?.reason));
     const expire = (): void => end(() => reject(timeoutError(engine, timeoutMs)));
+    let isOver = false;
     const onLimit = (): void => {
+      isOver = true;
       // An attempt that ends at this very limit is about to say what it met.
       const isAboutToFail =
         engine.dials.lastError === undefined && timeoutMs >= engine.options.connectTimeoutMs;

@@ -7,8 +7,8 @@ import type { Route, ServerLocator } from './server-locator.js';
 
 /** Where the connections of a pool go, and who asks. */
 export interface Destination extends DialTarget {
-  /** `undefined`: the options have the address. */
-  readonly locator: ServerLocator | undefined;
+  /** Without one the options have the address. */
+  readonly locator?: ServerLocator | undefined;
 }
 
 /**

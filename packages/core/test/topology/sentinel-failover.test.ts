@@ -63,16 +63,10 @@ describe('a master that goes away under a load of writes', () => {
 test('a pool that pauses between two attempts tries at once when there is a new master', async () => {
   const reconnect = { minDelayMs: 30_000, maxDelayMs: 30_000 };
   const pool = openPool({ ...following(), reconnect, commandTimeoutMs: 20_000 });
-  const received: string[] = [];
-  await pool.subscribe('app:news', (text) => received.push(String(text)));
   await pool.ping();
   await master.kill();
   const goneAt = performance.now();
   expect(await pool.set('app:key', 1)).toBe('OK');
-  await waitUntil(() => pool.publish('app:news', 'hello').then((count) => count > 0), {
-    what: 'the subscription is at the new master',
-  });
-  await waitUntil(() => received.includes('hello'), { what: 'the message arrives' });
   expect(performance.now() - goneAt).toBeLessThan(DOWN_AFTER_MS + RECOVERY_MS);
   await pool.close();
 });
