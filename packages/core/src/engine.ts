@@ -20,6 +20,7 @@ import type { LeaseHost, OwnCall } from './leases/lease-host.js';
 import { Leases } from './leases/leases.js';
 import { silentLogger } from './options/logger.js';
 import type { ResolvedOptions } from './options/resolved-options.js';
+import { locatorFor } from './sentinel/sentinel-locator.js';
 import { ServerTrust, type TrustHost } from './server-trust.js';
 import { Subscriber, type SubscriberHost } from './subscriber/subscriber.js';
 import type { Connection } from './transport/connection.js';
@@ -28,6 +29,7 @@ import { CredentialSource } from './transport/credential-source.js';
 import type { DialError } from './transport/dial.js';
 import { DialCoordinator } from './transport/dial-coordinator.js';
 import { LoopDelay } from './transport/loop-delay.js';
+import type { ServerLocator } from './transport/server-locator.js';
 
 /**
  * - `connecting`: no connection yet.
@@ -53,6 +55,7 @@ export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost
   readonly scripts: ScriptRegistry;
   readonly directory: CommandDirectory;
   readonly router: LaneRouter;
+  readonly locator: ServerLocator | undefined;
   readonly dials: DialCoordinator;
   readonly budget: ConnectionBudget;
   readonly leases: Leases;
@@ -75,7 +78,8 @@ export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost
     this.router = new LaneRouter(this);
     this.#trust = new ServerTrust(this);
     this.#credentials = new CredentialSource(options, this.#trust);
-    const target = { options, credentials: this.#credentials };
+    this.locator = locatorFor(options, () => this.dials.retryNow());
+    const target = { options, credentials: this.#credentials, locator: this.locator };
     this.dials = new DialCoordinator(target, (error) => this.#dialFailed(error));
     this.#dialer = new LaneDialer(this);
     this.budget = new ConnectionBudget(options.maxConnections, options.lanes);
@@ -296,6 +300,7 @@ export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost
       leasesClosed,
       dedicatedClosed,
       subscriberClosed,
+      this.locator?.close(),
       ...connections.map(({ gone }) => gone),
     ]);
     this.events.announce('close');
