@@ -15,7 +15,10 @@ interface Block {
   readonly code: string;
 }
 
-/** `ts with pool`: the block needs a pool, which the reader has from the page; `ts with app`, a Fastify application. */
+/**
+ * `ts with pool`: the block needs a pool, which the reader has from the page; `ts with app`, a Fastify application;
+ * `ts with server`, an Express application, its server and its middleware.
+ */
 const PRELUDES: Record<string, readonly [before: string, after: string]> = {
   '': ['', ''],
   'with pool': [
@@ -25,6 +28,10 @@ const PRELUDES: Record<string, readonly [before: string, after: string]> = {
   'with app': [
     "import redisPool from '@redis-pool/fastify';\nimport Fastify from 'fastify';\nconst app = Fastify();\nawait app.register(redisPool, { url: process.env.REDIS_URL });\n",
     '\nawait app.ready();\nawait app.close();\n',
+  ],
+  'with server': [
+    "import { redisPool } from '@redis-pool/express';\nimport express from 'express';\nconst app = express();\nconst redis = redisPool({ url: process.env.REDIS_URL });\napp.use(redis);\nconst server = app.listen(0);\n",
+    '\nawait redis.close();\nserver.close();\n',
   ],
 };
 
