@@ -11,9 +11,8 @@ import type { RedisPoolError, RedisPoolErrorCode, RedisPoolErrorOptions } from '
 import { PoolErrors } from './errors/pool-errors.js';
 import { HealthCheck } from './health.js';
 import { Affinity } from './lanes/affinity.js';
-import type { Lane } from './lanes/lane.js';
+import type { Lane, LaneConnection, LaneLoss } from './lanes/lane.js';
 import { type DialerHost, LaneDialer } from './lanes/lane-dialer.js';
-import type { LaneLink } from './lanes/lane-link.js';
 import { LaneRouter, type RouterHost } from './lanes/lane-router.js';
 import { LatencyHistogram } from './lanes/latency-histogram.js';
 import { DedicatedClients } from './leases/dedicated.js';
@@ -21,9 +20,11 @@ import type { LeaseHost } from './leases/lease-host.js';
 import { Leases } from './leases/leases.js';
 import { silentLogger } from './options/logger.js';
 import type { ResolvedOptions } from './options/resolved-options.js';
+import { ServerTrust, type TrustHost } from './server-trust.js';
 import { Subscriber, type SubscriberHost } from './subscriber/subscriber.js';
 import type { Connection } from './transport/connection.js';
 import { ConnectionWatch } from './transport/connection-watch.js';
+import { CredentialSource } from './transport/credential-source.js';
 import type { DialError } from './transport/dial.js';
 import { DialCoordinator } from './transport/dial-coordinator.js';
 import { LoopDelay } from './transport/loop-delay.js';
@@ -41,7 +42,7 @@ export type PoolStatus = 'connecting' | 'ready' | 'degraded' | 'draining' | 'clo
 const SUBSCRIBER_QUIT_MS = 500;
 
 /** Owns the connections of one pool name in this process. */
-export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost {
+export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost, TrustHost {
   readonly options: ResolvedOptions;
   readonly counters = new Counters();
   readonly latency = new LatencyHistogram();
@@ -60,6 +61,8 @@ export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost
   readonly subscriber: Subscriber;
   readonly events = new EngineEvents();
   readonly #dialer: LaneDialer;
+  readonly #trust: ServerTrust;
+  readonly #credentials: CredentialSource;
   #status: PoolStatus = 'connecting';
   /** What `destroy()` was given. */
   #endError: unknown;
@@ -70,7 +73,10 @@ export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost
     this.errors = new PoolErrors(options.name, this.counters);
     this.watch = new ConnectionWatch(options, this.counters, this.delay);
     this.router = new LaneRouter(this);
-    this.dials = new DialCoordinator(options, (error) => this.#dialFailed(error));
+    this.#trust = new ServerTrust(this);
+    this.#credentials = new CredentialSource(options, this.#trust);
+    const target = { options, credentials: this.#credentials };
+    this.dials = new DialCoordinator(target, (error) => this.#dialFailed(error));
     this.#dialer = new LaneDialer(this);
     this.budget = new ConnectionBudget(options.maxConnections, options.lanes);
     this.leases = new Leases(this);
@@ -174,11 +180,15 @@ export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost
 
   // ---- what the router tells ----
 
-  laneLost(): void {
-    this.counters.lostConnections += 1;
+  laneLost({ wasRetiring }: LaneLoss): void {
+    if (!wasRetiring) this.counters.lostConnections += 1;
     if (this.#status !== 'ready' || this.isUp) return;
     this.#status = 'degraded';
     this.events.announce('degraded');
+  }
+
+  replaceUseless(reason: string): boolean {
+    return this.#status !== 'closed' && this.#trust.replaceUseless(reason);
   }
 
   nothingPending(): void {
@@ -188,12 +198,12 @@ export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost
   // ---- what the dialer tells ----
 
   nextLaneDown(): Lane | undefined {
-    return this.lanes.find((lane) => !lane.isUp);
+    return this.lanes.find((lane) => lane.isDown);
   }
 
-  connected(lane: Lane, connection: Connection, link: LaneLink): void {
-    lane.attach(connection, link);
-    this.watch.add({ connection, owed: () => lane.inFlight, mayPing: () => true });
+  connected(lane: Lane, made: LaneConnection): void {
+    lane.attach(made);
+    this.#watchLane(lane, made);
     const before = this.#status;
     if (before === 'connecting' || before === 'degraded') {
       this.#status = 'ready';
@@ -204,6 +214,29 @@ export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost
       adviseOnConnections(this).catch(() => {});
     this.leases.laneConnected();
     this.router.pump();
+  }
+
+  madeNext(lane: Lane, made: LaneConnection): void {
+    lane.retire(made);
+    this.#watchLane(lane, made);
+  }
+
+  // ---- what the trust in the server needs ----
+
+  get liveConnections(): Iterable<Connection> {
+    return this.dials.live.keys();
+  }
+
+  retireLanes(reason: string): void {
+    this.router.retireAll(reason);
+  }
+
+  resetLeases(): void {
+    this.leases.reset();
+  }
+
+  retryCredentials(): void {
+    this.#credentials.retrySoon();
   }
 
   // ---- end ----
@@ -229,6 +262,7 @@ export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost
     this.#endError ??= error;
     this.router.close(this.#endError);
     this.watch.close();
+    this.#credentials.close();
     // A drain that still waits has nothing more to wait for.
     this.#onIdle();
     const leasesClosed = this.leases.destroy(this.#endError);
@@ -236,7 +270,7 @@ export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost
     if (quitLimitMs <= 0) this.subscriber.destroy(this.#endError);
     const subscriberClosed = this.subscriber.close(quitLimitMs);
     const dialerStopped = this.#dialer.stop();
-    const connections = this.lanes.flatMap((lane) => lane.connection ?? []);
+    const connections = [...this.dials.live.keys()].filter(({ role }) => role === 'lane');
     for (const connection of connections) {
       if (quitLimitMs > 0) connection.quit(quitLimitMs);
       else connection.destroy();
@@ -271,6 +305,11 @@ export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost
     return overflow === undefined
       ? undefined
       : this.error('RP_ERR_QUEUE_FULL', overflow, { maybeExecuted: false });
+  }
+
+  #watchLane(lane: Lane, { connection }: LaneConnection): void {
+    const owed = (): number => (lane.connection === connection ? lane.inFlight : 0);
+    this.watch.add({ connection, owed, mayPing: () => true });
   }
 
   #dialFailed(error: DialError): void {

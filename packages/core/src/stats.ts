@@ -58,6 +58,13 @@ export interface PoolStats {
   readonly forgottenLeases: number;
   /** Scopes whose client hung up before it had its response. */
   readonly hangUps: number;
+  /** Connections that gave way to another one although nothing had failed: aged, or to a server of no more use. */
+  readonly replacedConnections: number;
+  /** Times that connections were replaced because the server had become a replica or asked for credentials again. */
+  readonly uselessServers: number;
+  /** Connections that authenticated with new credentials, and times that the server refused it. */
+  readonly reauthentications: number;
+  readonly reauthenticationsFailed: number;
   /** Connections that were ended because the server owed a reply and sent nothing: gone without a word. */
   readonly stalls: number;
   /** PINGs on connections on which nothing else came. */
@@ -95,6 +102,10 @@ export function takeStats(engine: Engine): PoolStats {
     longLeases: counters.longLeases,
     forgottenLeases: counters.forgottenLeases,
     hangUps: counters.hangUps,
+    replacedConnections: counters.replacedConnections,
+    uselessServers: counters.uselessServers,
+    reauthentications: counters.reauthentications,
+    reauthenticationsFailed: counters.reauthenticationsFailed,
     stalls: counters.stalls,
     heartbeats: counters.heartbeats,
     heartbeatsFailed: counters.heartbeatsFailed,

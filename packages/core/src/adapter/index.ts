@@ -3,6 +3,8 @@
  *
  * @module @redis-pool/core/adapter
  */
+
+export { checkClose } from '../leases/lease-arguments.js';
 export { invalidOption } from '../options/option-rules.js';
 export type { Exchange, ResponseLike } from './exchange.js';
 export { MountedPools } from './mounted-pools.js';

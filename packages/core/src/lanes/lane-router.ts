@@ -6,6 +6,7 @@ import type { CutList } from '../cut-list.js';
 import type { PoolErrors } from '../errors/pool-errors.js';
 import { withoutArguments } from '../errors/sanitize-error.js';
 import { divideTime, type Spending, type TimeSpent } from '../errors/time-spent.js';
+import { uselessness } from '../errors/useless-connection.js';
 import type { ResolvedOptions } from '../options/resolved-options.js';
 import type { LoopDelay } from '../transport/loop-delay.js';
 import type { Affinity } from './affinity.js';
@@ -25,7 +26,9 @@ export interface RouterHost {
   readonly lastDialError: unknown;
   /** Has the lanes that are down connected. */
   start(): void;
-  laneLost(): void;
+  /** A server says that connections to it are of no use any more. `true`: they are being replaced. */
+  replaceUseless(reason: string): boolean;
+  laneLost(loss: LaneLoss): void;
   nothingPending(): void;
 }
 
@@ -47,6 +50,10 @@ export class LaneRouter implements LaneHost, LostCommandsHost {
   });
   /** Commands of the pool itself: no caller misses them. */
   readonly #own = new WeakSet<PoolCommand>();
+  /** Those that were refused by a connection that is of no more use, and go again by the next one. */
+  readonly #moved = new WeakSet<PoolCommand>();
+  /** Of these, the last one that waits: the next comes behind it, and in front of whatever was called later. */
+  #lastMoved: PoolCommand | undefined;
   #phase: Phase = { tag: 'open' };
 
   constructor(host: RouterHost) {
@@ -80,10 +87,14 @@ export class LaneRouter implements LaneHost, LostCommandsHost {
     this.accept(command, affinity);
   }
 
-  /** Sends what waited, as long as a lane is up. */
+  /**
+   * Sends what waited, as long as a lane is up. Not while one is retiring: what was sent by it before may still be
+   * refused and would come behind what was called later (law 9).
+   */
   pump(): void {
-    if (this.#waiting.length === 0 || !this.isUp) return;
+    if (this.#waiting.length === 0 || !this.isUp || this.#isRetiring) return;
     this.#waitingSweep.disarm();
+    this.#lastMoved = undefined;
     for (const command of this.#waiting.takeAll()) {
       if (command.settled) this.done(command);
       else this.#route(command);
@@ -95,9 +106,15 @@ export class LaneRouter implements LaneHost, LostCommandsHost {
     this.#phase = { tag: 'closed', error };
   }
 
+  /** Nothing more goes by the connections that are up; they end when everything is answered. */
+  retireAll(reason: string): void {
+    for (const lane of this.lanes) lane.retire(undefined, new Error(reason));
+  }
+
   /** Ends what still waits for a connection. */
   failWaiting(): void {
     this.#waitingSweep.disarm();
+    this.#lastMoved = undefined;
     for (const command of this.#waiting.takeAll()) {
       const reason = `was closed while ${nameOf(command)} waited for a connection`;
       this.#cut(command, reason, { maybeExecuted: this.#wasSentBefore(command) });
@@ -119,10 +136,14 @@ export class LaneRouter implements LaneHost, LostCommandsHost {
     this.pending.remove(command);
   }
 
-  refused(command: PoolCommand, error: Error): void {
+  refused(command: PoolCommand, error: Error, lane: Lane): void {
     if (!command.settled && command.retryAfter(error)) {
       // The server did not run it (NOSCRIPT): it goes again, in another form, within the same deadline.
       this.#route(command);
+      return;
+    }
+    if (this.#movesOn(command, error, lane)) {
+      this.#wait(command, true);
       return;
     }
     this.counters.errorReplies += 1;
@@ -145,12 +166,19 @@ export class LaneRouter implements LaneHost, LostCommandsHost {
   }
 
   laneLost(_lane: Lane, commands: readonly PoolCommand[], loss: LaneLoss): void {
-    this.#waiting.prepend(takeSurvivors(commands, loss, this));
+    const survivors = takeSurvivors(commands, loss, this);
+    if (this.#lastMoved === undefined) this.#waiting.prepend(survivors);
+    else for (const command of survivors) this.#wait(command, true);
     const oldest = this.#waiting.head;
     if (oldest !== undefined) this.#waitingSweep.arm(oldest.deadline);
-    this.#host.laneLost();
+    this.#host.laneLost(loss);
     this.pump();
     if (this.#phase.tag === 'open') this.#host.start();
+  }
+
+  replaced(): void {
+    this.counters.replacedConnections += 1;
+    this.pump();
   }
 
   // ---- what becomes of the commands of a lost lane ----
@@ -184,9 +212,31 @@ export class LaneRouter implements LaneHost, LostCommandsHost {
       this.#send(command, lane);
       return;
     }
-    this.#waiting.push(command);
-    this.#waitingSweep.arm(command.deadline);
+    this.#wait(command, false);
     this.#host.start();
+  }
+
+  #wait(command: PoolCommand, moved: boolean): void {
+    if (moved) {
+      this.#waiting.insertAfter(this.#lastMoved, command);
+      this.#lastMoved = command;
+    } else this.#waiting.push(command);
+    this.#waitingSweep.arm(command.deadline);
+  }
+
+  /**
+   * Whether a refused command goes again, by another connection: once, and only alone, since of what left together
+   * other parts may have run.
+   */
+  #movesOn(command: PoolCommand, error: Error, lane: Lane): boolean {
+    const reason = uselessness(error);
+    if (reason === undefined || this.#phase.tag === 'closed' || this.#moved.has(command)) return false;
+    // The others on the same connection are refused for the same reason.
+    if (!lane.isRetiring && !this.#host.replaceUseless(reason)) return false;
+    if (command.settled || command.batch !== undefined) return false;
+    this.#moved.add(command);
+    command.writeNumber = 0;
+    return true;
   }
 
   #send(command: PoolCommand, lane: Lane): void {
@@ -203,8 +253,16 @@ export class LaneRouter implements LaneHost, LostCommandsHost {
     // Nobody overtakes what waits already.
     if (this.#waiting.length > 0) return undefined;
     if (affinity === undefined) return this.#leastBusy();
-    if (affinity.unanswered <= 1 || !affinity.lane?.isUp) affinity.lane = this.#leastBusy();
+    if (affinity.unanswered <= 1 || !affinity.lane?.isUp) {
+      // Its earlier commands come first.
+      if (affinity.unanswered > 1 && affinity.lane?.isRetiring) return undefined;
+      affinity.lane = this.#leastBusy();
+    }
     return affinity.lane;
+  }
+
+  get #isRetiring(): boolean {
+    return this.lanes.some((lane) => lane.isRetiring);
   }
 
   #leastBusy(): Lane | undefined {
@@ -237,7 +295,11 @@ export class LaneRouter implements LaneHost, LostCommandsHost {
   }
 
   #dropSettled(): void {
-    while (this.#waiting.head?.settled) this.done(this.#waiting.shift() as PoolCommand);
+    while (this.#waiting.head?.settled) {
+      const command = this.#waiting.shift() as PoolCommand;
+      if (command === this.#lastMoved) this.#lastMoved = undefined;
+      this.done(command);
+    }
   }
 
   /** Fails what the end of the engine leaves without an answer. */

@@ -2,6 +2,7 @@ import { type CommandArgument, type CommandOwner, PoolCommand } from '../command
 import { CommandQueue } from '../commands/command-queue.js';
 import type { Place } from '../errors/place.js';
 import { withoutArguments } from '../errors/sanitize-error.js';
+import { uselessness } from '../errors/useless-connection.js';
 import { PublicLink } from '../lanes/lane-link.js';
 import type { Connection } from '../transport/connection.js';
 import { SHORTEST_STALL_MS } from '../transport/connection-watch.js';
@@ -16,6 +17,8 @@ export interface LeaseErrors {
   late(command: PoolCommand, timeoutMs: number, connection: Connection): unknown;
   /** Nothing came on this connection for so long while the server owed a reply: it ends. */
   silent(connection: Connection, silentMs: number): void;
+  /** The server says that connections to it are of no use any more. */
+  useless(reason: string): void;
 }
 
 /** A connection that one caller has for itself, and what that caller's commands left on it. */
@@ -110,6 +113,7 @@ export class LeaseConnection implements CommandOwner {
     }
     this.#stopTimer(command);
     this.state.noteRefusal(command, error);
+    this.#noteUselessness(error);
     if (this.#inFlight.length === 0) this.#onAnswered();
     command.refuse(withoutArguments(Object.assign(error, { command: { name: command.name } })) as Error);
   }
@@ -171,6 +175,13 @@ export class LeaseConnection implements CommandOwner {
       return;
     }
     this.#inFlight.push(command);
+  }
+
+  #noteUselessness(error: Error): void {
+    const reason = uselessness(error);
+    if (reason === undefined) return;
+    this.state.doubt();
+    this.#errors.useless(reason);
   }
 
   #limit(command: PoolCommand, timeoutMs: number): void {

@@ -20,6 +20,8 @@ export interface LeaseHost {
   readonly isUp: boolean;
   readonly lastDialError: unknown;
   start(): void;
+  /** See {@link ServerTrust}. */
+  replaceUseless(reason: string): boolean;
   /** A command over a lane. */
   call(name: string, ...args: string[]): Promise<unknown>;
   error(code: RedisPoolErrorCode, reason: string, details?: RedisPoolErrorOptions): RedisPoolError;

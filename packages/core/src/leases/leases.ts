@@ -194,6 +194,11 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
     this.#pool.grow();
   }
 
+  /** No connection made before now is handed out again. */
+  reset(): void {
+    this.#pool.reset();
+  }
+
   evictOne(): boolean {
     return this.#pool.evictOne();
   }
@@ -258,6 +263,10 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
     if (this.#phase.tag !== 'open') this.#host.cuts.addCommand(command.profile.name.toUpperCase());
     if (this.#phase.tag !== 'closed') return this.#reports.lost(command, cause, maybeExecuted);
     return this.#phase.error ?? this.#reports.closed(command, cause, maybeExecuted);
+  }
+
+  useless(reason: string): void {
+    this.#host.replaceUseless(reason);
   }
 
   silent(connection: Connection, silentMs: number): void {

@@ -28,6 +28,7 @@ const DEFAULTS = {
   minIdleLeases: 0,
   leaseIdleMs: 30_000,
   leaseMaxLifetimeMs: 1_800_000,
+  laneMaxLifetimeMs: 1_800_000,
   connectTimeoutMs: 2_000,
   commandTimeoutMs: 5_000,
   heartbeatMs: 10_000,

@@ -85,6 +85,7 @@ const POOL_OPTION_RULES: Rules<GivenOptions> = {
   minIdleLeases: integer(0, MAX_CONNECTIONS),
   leaseIdleMs: milliseconds(1),
   leaseMaxLifetimeMs: milliseconds(1),
+  laneMaxLifetimeMs: milliseconds(1),
   connectTimeoutMs: milliseconds(1),
   commandTimeoutMs: milliseconds(1),
   heartbeatMs: milliseconds(0),

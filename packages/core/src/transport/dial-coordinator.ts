@@ -1,8 +1,7 @@
 import type { ConnectionRole } from '../options/options.js';
-import type { ResolvedOptions } from '../options/resolved-options.js';
 import type { Connection } from './connection.js';
 import { ConnectionLog } from './connection-log.js';
-import { type DialError, dial } from './dial.js';
+import { type DialError, type DialTarget, dial } from './dial.js';
 import { DialPace } from './dial-pace.js';
 
 /** A connection that ends so soon costs the server as much as one that it refused, and is paused for as one. */
@@ -34,7 +33,7 @@ export class DialCoordinator {
   lastError: DialError | undefined;
   /** Connections that are up, with the time at which they came up. */
   readonly live = new Map<Connection, number>();
-  readonly #options: ResolvedOptions;
+  readonly #target: DialTarget;
   readonly #onFailed: (error: DialError) => void;
   readonly #pace: DialPace;
   readonly #log: ConnectionLog;
@@ -47,8 +46,9 @@ export class DialCoordinator {
   #notBefore = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(options: ResolvedOptions, onFailed: (error: DialError) => void) {
-    this.#options = options;
+  constructor(target: DialTarget, onFailed: (error: DialError) => void) {
+    const { options } = target;
+    this.#target = target;
     this.#onFailed = onFailed;
     this.#pace = new DialPace(options);
     this.#log = new ConnectionLog(options);
@@ -74,7 +74,7 @@ export class DialCoordinator {
       return prepare(connection);
     };
     try {
-      const result = await dial(this.#options, role, watched, signal);
+      const result = await dial(this.#target, role, watched, signal);
       this.#succeeded(made as unknown as Connection);
       return result;
     } catch (error) {

@@ -9,6 +9,7 @@ import {
 } from '../options/resolved-options.js';
 import { Connection } from './connection.js';
 import { connectorFor, type SocketSlot } from './connector.js';
+import type { CredentialSource } from './credential-source.js';
 import { fairTimeout } from './fair-timeout.js';
 
 /** What `error.code` or the text of a handshake failure says about a refused identity. */
@@ -27,6 +28,12 @@ export class DialError extends RedisPoolError {
   }
 }
 
+/** Where to, and who asks. */
+export interface DialTarget {
+  readonly options: ResolvedOptions;
+  readonly credentials: Pick<CredentialSource, 'ask'>;
+}
+
 /**
  * Opens one connection within `connectTimeoutMs`: credentials, DNS, TCP, TLS, handshake, a check that the server
  * is not still loading its data, the `connect` hook, and whatever `prepare` still does.
@@ -34,12 +41,12 @@ export class DialError extends RedisPoolError {
  * @throws DialError `RP_ERR_AUTH`, `RP_ERR_CONNECT_TIMEOUT` or `RP_ERR_CONNECT`, with the cause.
  */
 export async function dial<T>(
-  options: ResolvedOptions,
+  { options, credentials }: DialTarget,
   role: ConnectionRole,
   prepare: (connection: Connection) => Promise<T>,
   signal: AbortSignal,
 ): Promise<T> {
-  const attempt = new Attempt(options, role);
+  const attempt = new Attempt(options, role, credentials);
   const callOff = fairTimeout(options.connectTimeoutMs, attempt.abandon);
   signal.addEventListener('abort', attempt.abandon, { once: true });
   try {
@@ -64,6 +71,7 @@ class Attempt {
   abandon!: () => void;
   readonly #options: ResolvedOptions;
   readonly #role: ConnectionRole;
+  readonly #credentials: DialTarget['credentials'];
   readonly #slot: SocketSlot = { socket: undefined, coalescer: undefined };
   readonly #startedAt = performance.now();
   #redis: Redis | undefined;
@@ -71,9 +79,10 @@ class Attempt {
   #timedOut = false;
   #lastError: unknown;
 
-  constructor(options: ResolvedOptions, role: ConnectionRole) {
+  constructor(options: ResolvedOptions, role: ConnectionRole, credentials: DialTarget['credentials']) {
     this.#options = options;
     this.#role = role;
+    this.#credentials = credentials;
     this.abandoned = new Promise((_, reject) => {
       this.abandon = () => {
         this.#timedOut = true;
@@ -84,7 +93,7 @@ class Attempt {
   }
 
   async run(): Promise<Connection> {
-    const credentials = await this.#options.credentials?.();
+    const credentials = await this.#credentials.ask();
     if (this.#timedOut) throw new Error('Abandoned');
     const options = connectionOptions(this.#options, this.#role, this.#slot, credentials);
     // The mapping is a type parameter of ioredis's class; here it is known at run time only.

@@ -7,6 +7,7 @@ import { parseOptions } from '../../src/options/parse-options.js';
 import type { ResolvedOptions } from '../../src/options/resolved-options.js';
 import { Subscriber, type SubscriberHost } from '../../src/subscriber/subscriber.js';
 import type { Connection } from '../../src/transport/connection.js';
+import { CredentialSource } from '../../src/transport/credential-source.js';
 import { DialCoordinator } from '../../src/transport/dial-coordinator.js';
 
 export const PROTOCOLS = [3, 2] as const;
@@ -24,7 +25,11 @@ class TestHost implements SubscriberHost {
 
   constructor(options: RedisPoolOptions, places: number) {
     this.options = parseOptions({ name: 'test', ...options });
-    this.#dials = new DialCoordinator(this.options, () => {});
+    const credentials = new CredentialSource(this.options, {
+      credentialsChanged: () => {},
+      credentialsFailed: () => {},
+    });
+    this.#dials = new DialCoordinator({ options: this.options, credentials }, () => {});
     this.places = places;
   }
 
