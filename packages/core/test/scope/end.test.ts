@@ -193,6 +193,12 @@ describe('usage()', () => {
     expect(scope.usage().commands).toBe(8);
   });
 
+  test('tells no time unless it is measured, also while something is unanswered', async () => {
+    const { scope } = await waitingScope();
+    expect(scope.usage()).toEqual({ commands: 1, leases: 0, waitedMs: 0 });
+    scope.end();
+  });
+
   test('measures the time in which something was unanswered, overlapping commands once', async () => {
     const pool = openPool({ url: server.url });
     await pool.ready();
