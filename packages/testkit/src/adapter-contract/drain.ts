@@ -8,7 +8,7 @@ const REQUESTS = 50;
 const STEPS = 5;
 
 /** What may come on top of the budget: sockets close, timers are late. */
-const GRACE_MS = 700;
+const GRACE_MS = 2_000;
 
 /** The end of an application under load. */
 export function drain(bed: Testbed): void {
