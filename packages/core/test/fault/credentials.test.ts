@@ -106,7 +106,9 @@ describe('credentials that change', () => {
     const rotate = async (): Promise<void> => {
       while (performance.now() < endsAt) {
         await sleep(250);
-        await setUser('first', `token-${version + 1}`);
+        // As token services do: the one before holds for a while.
+        await server.adminCommand('ACL', 'SETUSER', 'first', `>token-${version + 1}`);
+        if (version > 0) await server.adminCommand('ACL', 'SETUSER', 'first', `<token-${version - 1}`);
         version += 1;
       }
     };
