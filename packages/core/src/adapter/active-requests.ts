@@ -22,9 +22,8 @@ export class ActiveRequests {
     });
   }
 
-  /** Cuts what waits in all of them, and in those to come, for something that may never come. */
+  /** Cuts what waits in all of them, and in those to come, for something that may never come. Idempotent. */
   endWaits(makeReason: () => unknown): void {
-    if (this.#ending !== undefined) return;
     this.#ending = makeReason;
     for (const request of [...this.#active]) request.endWaits(makeReason());
   }
@@ -41,6 +40,5 @@ export class ActiveRequests {
     this.#active.delete(request);
     if (this.#active.size > 0) return;
     for (const resolve of this.#waiting) resolve();
-    this.#waiting.clear();
   }
 }
