@@ -1,6 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
+  // Those of NestJS.
+  oxc: { decorator: { legacy: true } },
   test: {
     include: [
       'packages/*/src/**/*.test.ts',

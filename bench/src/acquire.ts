@@ -3,7 +3,7 @@ import { ensureRedisServer, startRedis } from '@redis-pool/testkit';
 import { createPool } from 'generic-pool';
 import { Pool as TarnPool } from 'tarn';
 // The pool itself, without Redis, is no public name of the package.
-import { ExclusivePool } from '../../packages/core/dist/exclusive-pool.js';
+import { ExclusivePool } from '../../packages/core/dist/leases/exclusive-pool.js';
 
 const ROUNDS = 15;
 const TURNS = 40_000;

@@ -20,7 +20,7 @@ import { RedisLease } from './leases/lease.js';
 import { checkAcquire, checkDurability, checkTransaction } from './leases/lease-arguments.js';
 import type { AcquireOptions, LeaseSlot } from './leases/leases.js';
 import { runTransaction, type TransactionFunction, type TransactionOptions } from './leases/transaction.js';
-import { onAbort } from './on-abort.js';
+import { sleep, unlessAborted } from './on-abort.js';
 import type { BoundedAction, Bounds } from './scope/bounds.js';
 import type { MessageEncoding, MessageListener } from './subscriber/message.js';
 import type { SubscribeKind, SubscribeOptions } from './subscriber/subscribe-request.js';
@@ -357,28 +357,6 @@ function runsOnPool(commandClass: CommandClass): boolean {
   return commandClass === 'plain' || commandClass === 'blocking' || commandClass === 'unknown';
 }
 
-/** Settles as the promise does, or rejects with the reason of the signal when that comes first. */
-function unlessAborted<T>(signal: AbortSignal | undefined, promise: Promise<T>): Promise<T> {
-  if (signal === undefined) return promise;
-  return new Promise((resolve, reject) => {
-    onAbort(signal, () => reject(signal.reason));
-    promise.then(resolve, reject);
-  });
-}
-
 function failAll(commands: readonly PoolCommand[], error: unknown): void {
   for (const command of commands) command.fail(error);
-}
-
-function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const unwatch = onAbort(signal, () => {
-      clearTimeout(timer);
-      reject(signal?.reason);
-    });
-    const timer = setTimeout(() => {
-      unwatch();
-      resolve();
-    }, ms);
-  });
 }

@@ -19,6 +19,29 @@ export function onAbort(signal: AbortSignal | undefined, callback: () => void): 
   };
 }
 
+/** Settles as the promise does, or rejects with the reason of the signal when that comes first. */
+export function unlessAborted<T>(signal: AbortSignal | undefined, promise: Promise<T>): Promise<T> {
+  if (signal === undefined) return promise;
+  return new Promise<T>((resolve, reject) => {
+    const unwatch = onAbort(signal, () => reject(signal.reason));
+    promise.then(resolve, reject).finally(unwatch);
+  });
+}
+
+/** Resolves after `ms`, or rejects with the reason of the signal when that comes first. */
+export function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const unwatch = onAbort(signal, () => {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    });
+    const timer = setTimeout(() => {
+      unwatch();
+      resolve();
+    }, ms);
+  });
+}
+
 function listen(signal: AbortSignal): Watch {
   const callbacks = new Set<() => void>();
   const watch = {

@@ -1,11 +1,7 @@
+import type { ServerResponse } from 'node:http';
 import { type MountedPools, type RequestPools, retryAdvice } from '@redis-pool/core/adapter';
-import type {
-  FastifyInstance,
-  FastifyReply,
-  FastifyRequest,
-  onErrorHookHandler,
-  onSendHookHandler,
-} from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, onErrorHookHandler } from 'fastify';
+import onHeaders from 'on-headers';
 
 const REPLY = Symbol('@redis-pool/fastify reply');
 const POOLS = Symbol('@redis-pool/fastify pools');
@@ -34,18 +30,18 @@ export function bindRequests(app: FastifyInstance, mounted: MountedPools): void 
   app.addHook('onError', adviseRetry);
 }
 
-/** Adds the `Server-Timing` header of requests that used Redis. */
-export const addServerTiming: onSendHookHandler = (request, reply, _payload, done) => {
-  const timing = (request as PluginRequest)[POOLS]?.serverTiming();
-  const others = reply.getHeader('server-timing');
-  if (timing !== undefined) reply.header('server-timing', [others ?? [], timing].flat().join(', '));
-  done();
-};
-
 function enter(mounted: MountedPools, request: PluginRequest): RequestPools {
   const { raw } = request[REPLY] as FastifyReply;
   const label = (): string => `${request.method} ${request.routeOptions.url ?? '(no route)'}`;
-  return mounted.enter({ request, response: raw, label });
+  const pools = mounted.enter({ request, response: raw, label });
+  if (mounted.isTimed) onHeaders(raw, () => addServerTiming(raw, pools));
+  return pools;
+}
+
+function addServerTiming(response: ServerResponse, pools: RequestPools): void {
+  const timing = pools.serverTiming();
+  const others = response.getHeader('server-timing');
+  if (timing !== undefined) response.setHeader('server-timing', [others ?? [], timing].flat().join(', '));
 }
 
 /** Runs before error handlers, also those of the application: what they send has the header. */

@@ -8,7 +8,7 @@ import {
 } from '@redis-pool/core/adapter';
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify';
 import fastifyPlugin from 'fastify-plugin';
-import { addServerTiming, bindRequests } from './binding.js';
+import { bindRequests } from './binding.js';
 import type { RedisPoolPluginOptions } from './types.js';
 
 const ADAPTER = '@redis-pool/fastify';
@@ -44,7 +44,6 @@ const register: FastifyPluginAsync<RedisPoolPluginOptions> = async (app, given) 
     await abandonPool(source);
     throw error;
   }
-  if (options.serverTiming) app.addHook('onSend', addServerTiming);
 };
 
 /**

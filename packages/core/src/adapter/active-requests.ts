@@ -29,22 +29,18 @@ export class ActiveRequests {
     for (const request of [...this.#active]) request.endWaits(makeReason());
   }
 
-  /** Resolves when there are none, at the latest after `limitMs`. */
-  async idle(limitMs: number): Promise<void> {
-    if (this.#active.size === 0) return;
-    await new Promise<void>((resolve) => {
-      const end = (): void => {
-        clearTimeout(timer);
-        this.#waiting.delete(end);
-        resolve();
-      };
-      const timer = setTimeout(end, limitMs);
-      this.#waiting.add(end);
+  /** Resolves when there are none. */
+  idle(): Promise<void> {
+    if (this.#active.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#waiting.add(resolve);
     });
   }
 
   #leave(request: RequestPools): void {
     this.#active.delete(request);
-    if (this.#active.size === 0) for (const end of [...this.#waiting]) end();
+    if (this.#active.size > 0) return;
+    for (const resolve of this.#waiting) resolve();
+    this.#waiting.clear();
   }
 }

@@ -4,18 +4,17 @@ import { RedisPool } from '../pool.js';
 import { RequestRedis } from '../scope/request-redis.js';
 import { ActiveRequests } from './active-requests.js';
 import type { Exchange } from './exchange.js';
+import { PoolEnd } from './pool-end.js';
 import type { PoolSource } from './pool-source.js';
 import { RequestPools } from './request-pools.js';
 import { invalidOption } from './web-options.js';
-
-/** Of the time to close, what requests get; the rest is for the commands that still run then. */
-const REQUESTS_SHARE = 0.8;
 
 /** The pools of one application, or of one encapsulated part of it, as its requests see them. */
 export class MountedPools {
   readonly #requests = new ActiveRequests();
   readonly #named = new Map<string, PoolSource>();
   #main: PoolSource | undefined;
+  readonly #ends = new Map<PoolSource, PoolEnd>();
   #closing: Promise<DrainReport> | undefined;
 
   /** The pool without a namespace. */
@@ -58,18 +57,28 @@ export class MountedPools {
     return request;
   }
 
-  /**
-   * To be called when the application begins to close, before its requests have finished: ends what waits for
-   * something that may never come, parked blocking commands and subscriptions, so that they can.
-   */
-  endWaits(): void {
-    this.#requests.endWaits(closingError);
-    for (const { pool, owned } of this.#sources()) if (owned) pool.endWaits();
+  /** Whether one of them wants a `Server-Timing` header. */
+  get isTimed(): boolean {
+    return [...this.#sources()].some(({ requests }) => requests.serverTiming);
   }
 
   /**
-   * Closes the adapter's own handles when no request uses one any more, each within its closeTimeoutMs, or
-   * `timeoutMs` where that is given. Idempotent; never rejects.
+   * To be called when the application begins to close, before its requests have finished: ends what waits for
+   * something that may never come, parked blocking commands and subscriptions, so that they can. The time to close
+   * runs from here: `timeoutMs`, or the closeTimeoutMs of each pool. Before it is over the adapter's own handles
+   * close by themselves, and whoever still waits for them gets an error. Idempotent.
+   */
+  endWaits(timeoutMs?: number): void {
+    this.#requests.endWaits(closingError);
+    for (const source of this.#sources()) {
+      if (source.owned && !this.#ends.has(source))
+        this.#ends.set(source, new PoolEnd(source.pool, timeoutMs));
+    }
+  }
+
+  /**
+   * Closes the adapter's own handles when no request uses one any more, within the time that `endWaits()` began, or
+   * within `timeoutMs` from now where that is given. Idempotent; never rejects.
    */
   close(timeoutMs?: number): Promise<DrainReport> {
     this.#closing ??= this.#close(timeoutMs);
@@ -77,15 +86,13 @@ export class MountedPools {
   }
 
   async #close(timeoutMs: number | undefined): Promise<DrainReport> {
-    this.endWaits();
-    const owned = [...this.#sources()].filter((source) => source.owned);
-    return sumOf(await Promise.all(owned.map((source) => this.#closeSource(source, timeoutMs))));
-  }
-
-  async #closeSource({ pool }: PoolSource, timeoutMs = pool.limits.closeTimeoutMs): Promise<DrainReport> {
-    const deadline = performance.now() + timeoutMs;
-    await this.#requests.idle(timeoutMs * REQUESTS_SHARE);
-    return pool.close({ timeoutMs: Math.max(1, Math.round(deadline - performance.now())) });
+    this.endWaits(timeoutMs);
+    const idle = this.#requests.idle();
+    const reports = [...this.#ends.values()].map((end) => {
+      if (timeoutMs !== undefined) end.limit(timeoutMs);
+      return end.close(idle);
+    });
+    return sumOf(await Promise.all(reports));
   }
 
   *#sources(): Generator<PoolSource> {

@@ -1,5 +1,5 @@
 import type { RedisPoolError, RedisPoolErrorCode } from '../errors/errors.js';
-import { describeEndpoint, type ResolvedOptions } from '../options/resolved-options.js';
+import type { ResolvedOptions } from '../options/resolved-options.js';
 import type { Connection } from '../transport/connection.js';
 import type { IncomingMessage, MessageEncoding, MessageListener } from './message.js';
 import { parseSubscribe, type SubscribeKind, type SubscribeOptions } from './subscribe-request.js';
@@ -209,8 +209,10 @@ export class Subscriber implements LinkHost, WireHost, SubscriptionHost {
   timeoutError(kind: SubscribeKind, channels: number): RedisPoolError {
     const after = `${kind.toUpperCase()} waited ${this.limitMs} ms (commandTimeoutMs)`;
     if (!this.#link.isConnected) {
-      const reason = `has no connection to ${describeEndpoint(this.options)}; ${after}`;
-      return this.#host.error('RP_ERR_UNAVAILABLE', reason, { cause: this.#link.lastError });
+      // Where to is told by the cause: what frameworks answer over HTTP is the message.
+      return this.#host.error('RP_ERR_UNAVAILABLE', `has no connection; ${after}`, {
+        cause: this.#link.lastError,
+      });
     }
     const reason = `has no confirmation of ${channels} channels; ${after}`;
     return this.#host.error('RP_ERR_COMMAND_TIMEOUT', reason);

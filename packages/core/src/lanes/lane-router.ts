@@ -1,0 +1,237 @@
+import type { PoolCommand } from '../commands/command.js';
+import { CommandQueue } from '../commands/command-queue.js';
+import { DeadlineSweep } from '../commands/deadline-sweep.js';
+import type { Counters } from '../counters.js';
+import type { PoolErrors } from '../errors/pool-errors.js';
+import { withoutArguments } from '../errors/sanitize-error.js';
+import type { ResolvedOptions } from '../options/resolved-options.js';
+import type { Affinity } from './affinity.js';
+import { Lane, type LaneHost, type LaneLoss } from './lane.js';
+import type { LatencyHistogram } from './latency-histogram.js';
+import { type LostCommandsHost, takeSurvivors } from './lost-commands.js';
+import { PendingCommands } from './pending-commands.js';
+
+/** What the router needs of its engine. */
+export interface RouterHost {
+  readonly options: ResolvedOptions;
+  readonly counters: Counters;
+  readonly latency: LatencyHistogram;
+  readonly errors: PoolErrors;
+  readonly lastDialError: unknown;
+  /** Has the lanes that are down connected. */
+  start(): void;
+  laneLost(lane: Lane, loss: LaneLoss): void;
+  nothingPending(): void;
+}
+
+/** What ends the commands that are left at the end: what `destroy()` was given, or nothing. */
+type Phase = { readonly tag: 'open' } | { readonly tag: 'closed'; readonly error: unknown };
+
+/**
+ * Brings plain commands to a lane, holds them while there is none, and settles each of them: with its answer, by its
+ * deadline (law 3), or when its connection is lost.
+ */
+export class LaneRouter implements LaneHost, LostCommandsHost {
+  readonly lanes: readonly Lane[];
+  readonly pending: PendingCommands;
+  readonly #host: RouterHost;
+  readonly #waiting = new CommandQueue();
+  readonly #waitingSweep = new DeadlineSweep(this.#waiting, (command) => this.#expireWaiting(command), {
+    swept: () => this.#dropSettled(),
+  });
+  /** Commands of the pool itself: no caller misses them. */
+  readonly #own = new WeakSet<PoolCommand>();
+  #phase: Phase = { tag: 'open' };
+  #cutCommands = 0;
+
+  constructor(host: RouterHost) {
+    this.#host = host;
+    this.lanes = Array.from({ length: host.options.lanes }, (_, index) => new Lane(index, this));
+    this.pending = new PendingCommands(host.options.maxPending, () => host.nothingPending());
+  }
+
+  /** Left without an answer by the end of the engine: their callers got an error. */
+  get cutCommands(): number {
+    return this.#cutCommands;
+  }
+
+  get waitingCommands(): number {
+    return this.#waiting.length;
+  }
+
+  get isUp(): boolean {
+    return this.lanes.some((lane) => lane.isUp);
+  }
+
+  /** Takes a command of a caller, whose promise or listener is in place. */
+  accept(command: PoolCommand, affinity: Affinity | undefined): void {
+    const { options, counters } = this.#host;
+    this.pending.add(command, affinity);
+    counters.commands += 1;
+    if (command.startedAt === 0) command.startedAt = performance.now();
+    command.deadline = command.startedAt + options.commandTimeoutMs;
+    command.resendsLeft = options.retryReads;
+    this.#route(command);
+  }
+
+  /** Takes a command of the pool's own. */
+  acceptOwn(command: PoolCommand, affinity: Affinity | undefined): void {
+    this.#own.add(command);
+    this.accept(command, affinity);
+  }
+
+  /** Sends what waited, as long as a lane is up. */
+  pump(): void {
+    if (this.#waiting.length === 0 || !this.isUp) return;
+    this.#waitingSweep.disarm();
+    for (const command of this.#waiting.takeAll()) {
+      if (command.settled) this.done(command);
+      else this.#route(command);
+    }
+  }
+
+  /** From now on commands that lose their connection end, with `error` if there is one. */
+  close(error: unknown): void {
+    this.#phase = { tag: 'closed', error };
+  }
+
+  /** Ends what still waits for a connection. */
+  failWaiting(): void {
+    this.#waitingSweep.disarm();
+    for (const command of this.#waiting.takeAll()) {
+      const reason = `was closed while ${nameOf(command)} waited for a connection`;
+      this.#cut(command, reason, { maybeExecuted: this.#wasSentBefore(command) });
+      this.done(command);
+    }
+  }
+
+  // ---- what lanes tell ----
+
+  get latency(): LatencyHistogram {
+    return this.#host.latency;
+  }
+
+  answered(command: PoolCommand): void {
+    this.pending.remove(command);
+  }
+
+  refused(command: PoolCommand, error: Error): void {
+    if (!command.settled && command.retryAfter(error)) {
+      // The server did not run it (NOSCRIPT): it goes again, in another form, within the same deadline.
+      this.#route(command);
+      return;
+    }
+    this.counters.errorReplies += 1;
+    command.refuse(withoutArguments(Object.assign(error, { command: { name: command.name } })) as Error);
+    this.pending.remove(command);
+  }
+
+  expired(command: PoolCommand, lane: Lane, now: number): void {
+    const elapsedMs = Math.round(now - command.startedAt);
+    const reason =
+      `got no reply to ${nameOf(command)} after ${elapsedMs} ms ` +
+      `(commandTimeoutMs ${this.#host.options.commandTimeoutMs}; ${lane.inFlight} in flight on lane ${lane.index})`;
+    // Even what still lies in the buffer of the socket goes out later.
+    command.fail(this.#host.errors.makeOfMany('RP_ERR_COMMAND_TIMEOUT', reason, { maybeExecuted: true }));
+  }
+
+  laneLost(lane: Lane, commands: readonly PoolCommand[], loss: LaneLoss): void {
+    this.#waiting.prepend(takeSurvivors(commands, loss, this));
+    const oldest = this.#waiting.head;
+    if (oldest !== undefined) this.#waitingSweep.arm(oldest.deadline);
+    this.#host.laneLost(lane, loss);
+    this.pump();
+    if (this.#phase.tag === 'open') this.#host.start();
+  }
+
+  // ---- what becomes of the commands of a lost lane ----
+
+  get counters(): Counters {
+    return this.#host.counters;
+  }
+
+  get maySendAgain(): boolean {
+    return this.#phase.tag === 'open';
+  }
+
+  done(command: PoolCommand): void {
+    this.pending.remove(command);
+  }
+
+  fail(command: PoolCommand, maybeExecuted: boolean, { cause }: LaneLoss): void {
+    const before = `before ${nameOf(command)} was answered`;
+    const details = { cause, maybeExecuted };
+    if (this.#phase.tag === 'closed') this.#cut(command, `was closed ${before}`, details);
+    else {
+      const reason = `lost its connection ${before}`;
+      command.fail(this.#host.errors.makeOfMany('RP_ERR_CONNECTION_LOST', reason, details));
+    }
+    this.done(command);
+  }
+
+  #route(command: PoolCommand): void {
+    const lane = this.#pick(command.affinity);
+    if (lane !== undefined) {
+      this.#send(command, lane);
+      return;
+    }
+    this.#waiting.push(command);
+    this.#waitingSweep.arm(command.deadline);
+    this.#host.start();
+  }
+
+  #send(command: PoolCommand, lane: Lane): void {
+    try {
+      lane.send(command);
+    } catch (error) {
+      // It is longer than any string can be: its own failure, and nobody else's.
+      command.fail(error);
+      this.done(command);
+    }
+  }
+
+  #pick(affinity: Affinity | undefined): Lane | undefined {
+    // Nobody overtakes what waits already.
+    if (this.#waiting.length > 0) return undefined;
+    if (affinity === undefined) return this.#leastBusy();
+    if (affinity.unanswered <= 1 || !affinity.lane?.isUp) affinity.lane = this.#leastBusy();
+    return affinity.lane;
+  }
+
+  #leastBusy(): Lane | undefined {
+    let best: Lane | undefined;
+    for (const lane of this.lanes) {
+      if (lane.isUp && (best === undefined || lane.inFlight < best.inFlight)) best = lane;
+    }
+    return best;
+  }
+
+  #expireWaiting(command: PoolCommand): void {
+    const { options, errors, lastDialError } = this.#host;
+    const { commandTimeoutMs } = options;
+    // Where to is told by the cause: what frameworks answer over HTTP is the message.
+    const reason = `has no connection; ${nameOf(command)} waited ${commandTimeoutMs} ms (commandTimeoutMs)`;
+    const details = { cause: lastDialError, maybeExecuted: this.#wasSentBefore(command) };
+    command.fail(errors.makeOfMany('RP_ERR_UNAVAILABLE', reason, details));
+  }
+
+  /** A read that waits to be sent again may have run the first time. */
+  #wasSentBefore(command: PoolCommand): boolean {
+    return command.resendsLeft < this.#host.options.retryReads;
+  }
+
+  #dropSettled(): void {
+    while (this.#waiting.head?.settled) this.done(this.#waiting.shift() as PoolCommand);
+  }
+
+  /** Fails what the end of the engine leaves without an answer. */
+  #cut(command: PoolCommand, reason: string, details: { cause?: unknown; maybeExecuted: boolean }): void {
+    if (!command.settled && !this.#own.has(command)) this.#cutCommands += 1;
+    const error = this.#phase.tag === 'closed' ? this.#phase.error : undefined;
+    command.fail(error ?? this.#host.errors.make('RP_ERR_CLOSED', reason, details));
+  }
+}
+
+function nameOf(command: PoolCommand): string {
+  return command.profile.name.toUpperCase();
+}

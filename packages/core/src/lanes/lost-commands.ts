@@ -1,0 +1,51 @@
+import type { PoolCommand } from '../commands/command.js';
+import { isReadOnly } from '../commands/routing.js';
+import type { Counters } from '../counters.js';
+import type { LaneLoss } from './lane.js';
+
+/** What becomes of the commands that a lost lane leaves. */
+export interface LostCommandsHost {
+  readonly counters: Counters;
+  /** Whether anything may be sent again at all. */
+  readonly maySendAgain: boolean;
+  /** It is settled already; nothing waits for its answer any more. */
+  done(command: PoolCommand): void;
+  /** It ends here. */
+  fail(command: PoolCommand, maybeExecuted: boolean, loss: LaneLoss): void;
+}
+
+/** Settles what a lost lane leaves and returns, in their order, the commands that go to another connection. */
+export function takeSurvivors(
+  commands: readonly PoolCommand[],
+  loss: LaneLoss,
+  host: LostCommandsHost,
+): PoolCommand[] {
+  const wasSent = (command: PoolCommand): boolean =>
+    command.writeNumber !== 0 && command.writeNumber <= loss.lastWriteNumber;
+  return commands.filter((command) => {
+    if (command.settled) {
+      host.done(command);
+      return false;
+    }
+    if (!host.maySendAgain || !mayGoAgain(command, wasSent, host.counters)) {
+      host.fail(command, wasSent(command.batch?.decisive ?? command), loss);
+      return false;
+    }
+    command.writeNumber = 0;
+    return true;
+  });
+}
+
+/** Law 2: what was put on the wire is not put there again, but for reads that stand alone. */
+function mayGoAgain(
+  command: PoolCommand,
+  wasSent: (one: PoolCommand) => boolean,
+  counters: Counters,
+): boolean {
+  if (command.batch !== undefined) return !wasSent(command.batch.first);
+  if (!wasSent(command)) return true;
+  if (command.resendsLeft === 0 || !isReadOnly(command.profile, command.args)) return false;
+  command.resendsLeft -= 1;
+  counters.resends += 1;
+  return true;
+}

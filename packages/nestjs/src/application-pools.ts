@@ -1,0 +1,107 @@
+import {
+  type BeforeApplicationShutdown,
+  Inject,
+  Injectable,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+  type OnModuleInit,
+} from '@nestjs/common';
+import { ApplicationConfig, HttpAdapterHost } from '@nestjs/core';
+import type { RedisPool } from '@redis-pool/core';
+import {
+  abandonPool,
+  MountedPools,
+  openPool,
+  type PoolSource,
+  startPool,
+  type WebPoolOptions,
+} from '@redis-pool/core/adapter';
+import { bindRequests } from './binding.js';
+import { RedisPoolExceptionFilter } from './exception-filter.js';
+import { nestLogger } from './nest-logger.js';
+import { ShutdownHooksCheck } from './shutdown-hooks-check.js';
+
+const ADAPTER = 'RedisPoolModule';
+
+interface OpenPool {
+  readonly source: PoolSource;
+  readonly options: WebPoolOptions<never>;
+}
+
+/** The pools of one application: opened by its modules, mounted on its server, closed by its shutdown hooks. */
+@Injectable()
+export class ApplicationPools
+  implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown
+{
+  readonly #mounted = new MountedPools();
+  readonly #opened: OpenPool[] = [];
+  readonly #adapterHost: HttpAdapterHost;
+  readonly #shutdownHooks = new ShutdownHooksCheck();
+  #isBound = false;
+
+  constructor(
+    @Inject(HttpAdapterHost) adapterHost: HttpAdapterHost,
+    @Inject(ApplicationConfig) config: ApplicationConfig,
+  ) {
+    this.#adapterHost = adapterHost;
+    // Of global filters the last one is asked first: before all others, this one is the last resort.
+    config.addGlobalFilter(new RedisPoolExceptionFilter(adapterHost));
+    this.#bind();
+    // @nestjs/testing makes the modules first and the application later. Older versions of Nest do not tell.
+    (adapterHost as Partial<HttpAdapterHost>).init$?.subscribe(() => this.#bind());
+  }
+
+  /** @throws RedisPoolError `RP_ERR_INVALID_OPTION`, `RP_ERR_POOL_CONFLICT` */
+  async open(options: WebPoolOptions<never>): Promise<RedisPool> {
+    try {
+      this.#mounted.checkFree(options.namespace, ADAPTER);
+      const source = openPool(options, nestLogger());
+      this.#opened.push({ source, options });
+      this.#mounted.add(source);
+      return source.pool;
+    } catch (error) {
+      await this.#abandon();
+      throw error;
+    }
+  }
+
+  async onModuleInit(): Promise<void> {
+    this.#bind();
+    try {
+      await Promise.all(this.#opened.map(({ source, options }) => startPool(source, options)));
+    } catch (error) {
+      await this.#abandon();
+      throw error;
+    }
+  }
+
+  onApplicationBootstrap(): void {
+    this.#shutdownHooks.start();
+  }
+
+  /**
+   * The last hook before Nest closes its servers, which wait for their connections: streams and parked commands have
+   * to end first. Not onModuleDestroy: a delay for load balancers (Terminus) comes between the two.
+   */
+  beforeApplicationShutdown(): void {
+    this.#shutdownHooks.stop();
+    this.#mounted.endWaits();
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.#mounted.close();
+  }
+
+  #bind(): void {
+    const { httpAdapter } = this.#adapterHost;
+    // Without one the application serves no HTTP.
+    if (this.#isBound || !httpAdapter) return;
+    this.#isBound = true;
+    bindRequests(httpAdapter, this.#mounted);
+  }
+
+  // What could not be started leaves nothing open, though Nest closes no application that it could not start.
+  async #abandon(): Promise<void> {
+    await Promise.all(this.#opened.map(({ source }) => abandonPool(source)));
+  }
+}
