@@ -1,11 +1,11 @@
 import { once } from 'node:events';
-import { Agent, type ClientRequest, type IncomingMessage, request } from 'node:http';
+import { Agent, type IncomingMessage, request } from 'node:http';
 
 /** What came of the requests of an {@link HttpLoad}. */
 export interface LoadResult {
   /** Answers by status. */
   readonly answers: Readonly<Record<number, number>>;
-  /** Requests that were on their way when the server closed their idle connection: it never read them. */
+  /** Requests whose connection was reset before anything was answered: the server never read them, or it failed. */
   readonly unread: number;
   /** Requests that were refused because nobody listened any more. */
   readonly refused: number;
@@ -62,22 +62,19 @@ export class HttpLoad {
       this.#answers[statusCode] = this.answered(statusCode) + 1;
       return true;
     } catch (error) {
-      return this.#countFailure(error as NodeJS.ErrnoException, outgoing, response);
+      return this.#countFailure(error as NodeJS.ErrnoException, response);
     }
   }
 
-  #countFailure(
-    error: NodeJS.ErrnoException,
-    outgoing: ClientRequest,
-    response: IncomingMessage | undefined,
-  ): boolean {
+  #countFailure(error: NodeJS.ErrnoException, response: IncomingMessage | undefined): boolean {
     if (error.code === 'ECONNREFUSED') {
       this.#refused += 1;
       return false;
     }
-    // HTTP leaves this to the client (RFC 9112, section 9.5). Whether the server had read it is for the test to show.
-    const wasIdle = response === undefined && outgoing.reusedSocket;
-    if (wasIdle && (error.code === 'ECONNRESET' || error.code === 'EPIPE')) this.#unread += 1;
+    // On its way when the server closed an idle connection, or before it accepted a new one: HTTP leaves repeating it
+    // to the client (RFC 9112, section 9.5). That the server had not read it is for the test to show.
+    const isReset = error.code === 'ECONNRESET' || error.code === 'EPIPE';
+    if (response === undefined && isReset) this.#unread += 1;
     else this.#failures.push(`${response?.statusCode ?? 'no answer'}: ${error.code} ${error.message}`);
     return true;
   }

@@ -86,15 +86,21 @@ export function recordTests(bench: Bench): void {
       expect(await answerOf(client.delete('/user/7'))).toEqual([404, { error: 'Not Found' }]);
     });
 
+    test('with a body that is no object is bad', async () => {
+      const client = await bench.client();
+      const { status, body } = await client.put('/user/7').send([]);
+      expect([status, body.error]).toEqual([400, 'Bad Request']);
+    });
+
     test('with a body that is no JSON is bad', async () => {
       const client = await bench.client();
       const put = client.put('/user/7').set('content-type', 'application/json').send('{"name":');
       expect(await answerOf(put)).toEqual([400, { error: 'Bad Request', fields: [] }]);
     });
 
-    test('with a body of another type is refused', async () => {
+    test.each(['application/xml', 'text/plain'])('with a body of type %s is refused', async (type) => {
       const client = await bench.client();
-      const put = client.put('/user/7').set('content-type', 'application/xml').send('<name/>');
+      const put = client.put('/user/7').set('content-type', type).send(JSON.stringify(ada));
       expect(await answerOf(put)).toEqual([415, { error: 'Unsupported Media Type' }]);
     });
 

@@ -34,6 +34,7 @@ export async function buildApp(settings: Settings, redis: RedisPoolOptions = {})
     // A number is no text, and all that is wrong is told at once; bodies are small.
     ajv: { customOptions: { coerceTypes: false, allErrors: true } },
   });
+  app.removeContentTypeParser('text/plain');
   answerErrors(app);
   // It boots also while Redis is away.
   await app.register(redisPool, { startup: 'optional', scripts, ...settings.redis, ...redis });
