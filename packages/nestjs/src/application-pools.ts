@@ -10,6 +10,7 @@ import { ApplicationConfig, HttpAdapterHost } from '@nestjs/core';
 import type { RedisPool } from '@redis-pool/core';
 import {
   abandonPool,
+  invalidOption,
   MountedPools,
   openPool,
   type PoolSource,
@@ -38,6 +39,8 @@ export class ApplicationPools
   readonly #adapterHost: HttpAdapterHost;
   readonly #shutdownHooks = new ShutdownHooksCheck();
   #isBound = false;
+  /** Why the application could not be started. */
+  #failure: { readonly error: unknown } | undefined;
 
   constructor(
     @Inject(HttpAdapterHost) adapterHost: HttpAdapterHost,
@@ -52,15 +55,18 @@ export class ApplicationPools
   }
 
   /** @throws RedisPoolError `RP_ERR_INVALID_OPTION`, `RP_ERR_POOL_CONFLICT` */
-  async open(options: WebPoolOptions<never>): Promise<RedisPool> {
+  async open(namespace: string | undefined, given: WebPoolOptions<never>): Promise<RedisPool> {
+    // Nest makes pools at the same time: one may come after another has failed.
+    if (this.#failure !== undefined) throw this.#failure.error;
     try {
-      this.#mounted.checkFree(options.namespace, ADAPTER);
+      const options = withNamespace(given, namespace);
+      this.#mounted.checkFree(namespace, ADAPTER);
       const source = openPool(options, nestLogger());
       this.#opened.push({ source, options });
       this.#mounted.add(source);
       return source.pool;
     } catch (error) {
-      await this.#abandon();
+      await this.#abandon(error);
       throw error;
     }
   }
@@ -70,7 +76,7 @@ export class ApplicationPools
     try {
       await Promise.all(this.#opened.map(({ source, options }) => startPool(source, options)));
     } catch (error) {
-      await this.#abandon();
+      await this.#abandon(error);
       throw error;
     }
   }
@@ -101,7 +107,21 @@ export class ApplicationPools
   }
 
   // What could not be started leaves nothing open, though Nest closes no application that it could not start.
-  async #abandon(): Promise<void> {
+  async #abandon(error: unknown): Promise<void> {
+    this.#failure ??= { error };
     await Promise.all(this.#opened.map(({ source }) => abandonPool(source)));
   }
+}
+
+function withNamespace(options: WebPoolOptions<never>, namespace: string | undefined): WebPoolOptions<never> {
+  const given: unknown = options;
+  if (typeof given !== 'object' || given === null) {
+    throw invalidOption(`The options of RedisPoolModule must be an object, received ${given}`);
+  }
+  const { namespace: made = namespace } = options;
+  // It is the name to inject by, which Nest has to know before it calls a factory.
+  if (made === namespace) return { ...options, namespace };
+  throw invalidOption(
+    `Option "namespace" of forRootAsync() stands beside the factory, received '${made}' from it`,
+  );
 }

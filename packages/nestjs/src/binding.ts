@@ -40,8 +40,8 @@ interface FastifyInstance {
 export function bindRequests(adapter: PlatformAdapter, mounted: MountedPools): void {
   const type = adapter.getType();
   if (type === 'express') bindExpress(adapter.getInstance() as { readonly request: object }, mounted);
+  else if (type === 'fastify') bindFastify(adapter, adapter.getInstance() as FastifyInstance, mounted);
   else bindMiddleware(adapter, mounted);
-  if (type === 'fastify') bindFastify(adapter.getInstance() as FastifyInstance, mounted);
 }
 
 // On the prototype: costs a request nothing, and whatever comes first in the chain has it.
@@ -56,7 +56,7 @@ function bindExpress({ request: prototype }: { readonly request: object }, mount
   });
 }
 
-function bindFastify(instance: FastifyInstance, mounted: MountedPools): void {
+function bindFastify(adapter: PlatformAdapter, instance: FastifyInstance, mounted: MountedPools): void {
   instance.decorateRequest('redis', {
     getter() {
       return this.raw[BOUND]?.redis;
@@ -65,11 +65,16 @@ function bindFastify(instance: FastifyInstance, mounted: MountedPools): void {
   // Nothing else leads from a request to its response.
   instance.addHook('onRequest', (request, { raw: response }, done) => {
     const { raw } = request;
-    // Middleware has run already, and may have used it.
+    // Middleware may have run already, and used it.
     raw[BOUND] ??= new BoundRequest(mounted, raw, response);
     raw[BOUND].request = request;
     done();
   });
+  try {
+    bindMiddleware(adapter, mounted);
+  } catch {
+    // With `skipMiddie` there is no middleware, or later that of the application, which does without.
+  }
 }
 
 const RAW_REDIS = {
@@ -83,7 +88,7 @@ const RAW_REDIS = {
 /** Middleware of Nest gets the request of `node:http` on every platform but Express. */
 function bindMiddleware(adapter: PlatformAdapter, mounted: MountedPools): void {
   adapter.use((request: RawRequest, response, next) => {
-    request[BOUND] = new BoundRequest(mounted, request, response);
+    request[BOUND] ??= new BoundRequest(mounted, request, response);
     Object.defineProperty(request, 'redis', RAW_REDIS);
     next();
   });

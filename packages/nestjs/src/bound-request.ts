@@ -34,14 +34,11 @@ export class BoundRequest implements Exchange {
   };
 
   #enter(): RequestPools {
+    const { response } = this;
     const pools = this.#mounted.enter(this);
-    if (this.#mounted.isTimed) onHeaders(this.response, () => addServerTiming(this.response, pools));
+    if (this.#mounted.isTimed && !response.headersSent) {
+      onHeaders(response, () => response.appendHeader('server-timing', pools.serverTiming() ?? []));
+    }
     return pools;
   }
-}
-
-function addServerTiming(response: ServerResponse, pools: RequestPools): void {
-  const timing = pools.serverTiming();
-  const others = response.getHeader('server-timing');
-  if (timing !== undefined) response.setHeader('server-timing', [others ?? [], timing].flat().join(', '));
 }

@@ -1,20 +1,15 @@
-import {
-  type ArgumentsHost,
-  Catch,
-  Inject,
-  Injectable,
-  Logger,
-  ServiceUnavailableException,
-} from '@nestjs/common';
+import type { ServerResponse } from 'node:http';
+import { type ArgumentsHost, Catch, HttpException, Inject, Injectable, Logger } from '@nestjs/common';
 import { BaseExceptionFilter, HttpAdapterHost } from '@nestjs/core';
 import { RedisPoolError } from '@redis-pool/core';
 import { retryAdvice } from '@redis-pool/core/adapter';
 
-/** A reply of Fastify has `header`; a response of `node:http`, as Express and middleware have it, `setHeader`. */
-interface ResponseLike {
+/** The response of `node:http`, also as Express extends it, or a reply of Fastify, which has one. */
+type PlatformResponse = ServerResponse | (HeaderTarget & { readonly raw: ServerResponse });
+
+interface HeaderTarget {
   hasHeader(name: string): boolean;
   header(name: string, value: number): unknown;
-  setHeader?(name: string, value: number): unknown;
 }
 
 /**
@@ -42,16 +37,21 @@ export class RedisPoolExceptionFilter extends BaseExceptionFilter {
       super.catch(error, host);
       return;
     }
-    const response = host.getArgByIndex<ResponseLike>(1);
-    const isSent = this.httpAdapterHost.httpAdapter.isHeadersSent(response);
-    if (!isSent && !response.hasHeader('retry-after')) setRetryAfter(response, advice.retryAfterSeconds);
     // As Nest does it with errors that are no HttpException. What the client gets has no address of a server in it.
     this.#logger.error(error.message, error.stack);
-    super.catch(new ServiceUnavailableException(undefined, { cause: error }), host);
+    const response = host.getArgByIndex<PlatformResponse>(1);
+    const { statusCode, retryAfterSeconds } = advice;
+    const raw = 'raw' in response ? response.raw : response;
+    // A stream that breaks off; Nest does not see that of a reply of Fastify.
+    if (raw.headersSent) raw.end();
+    else {
+      if (!response.hasHeader('retry-after')) setRetryAfter(response, retryAfterSeconds);
+      super.catch(new HttpException({ statusCode, message: 'Service Unavailable' }, statusCode), host);
+    }
   }
 }
 
-function setRetryAfter(response: ResponseLike, seconds: number): void {
-  if (response.setHeader !== undefined) response.setHeader('retry-after', seconds);
-  else response.header('retry-after', seconds);
+function setRetryAfter(response: PlatformResponse, seconds: number): void {
+  if ('raw' in response) response.header('retry-after', seconds);
+  else response.setHeader('retry-after', seconds);
 }

@@ -1,5 +1,5 @@
 import { type DynamicModule, Global, Module, type Provider } from '@nestjs/common';
-import { invalidOption, type WebPoolOptions } from '@redis-pool/core/adapter';
+import type { WebPoolOptions } from '@redis-pool/core/adapter';
 import { ApplicationPools } from './application-pools.js';
 import type {
   RedisPoolModuleAsyncOptions,
@@ -50,8 +50,7 @@ function poolModule(
   const token = getRedisToken(namespace);
   const pool: Provider = {
     provide: token,
-    useFactory: (pools: ApplicationPools, options: WebPoolOptions<never>) =>
-      pools.open(withNamespace(options, namespace)),
+    useFactory: (pools: ApplicationPools, options: WebPoolOptions<never>) => pools.open(namespace, options),
     inject: [ApplicationPools, OPTIONS],
   };
   return {
@@ -61,19 +60,6 @@ function poolModule(
     providers: [...optionProviders, pool],
     exports: [token],
   };
-}
-
-function withNamespace(options: WebPoolOptions<never>, namespace: string | undefined): WebPoolOptions<never> {
-  const given: unknown = options;
-  if (typeof given !== 'object' || given === null) {
-    throw invalidOption(`The options of RedisPoolModule must be an object, received ${given}`);
-  }
-  const { namespace: made = namespace } = options;
-  // It is the name to inject by, which Nest has to know before it calls a factory.
-  if (made === namespace) return { ...options, namespace };
-  throw invalidOption(
-    `Option "namespace" of forRootAsync() stands beside the factory, received '${made}' from it`,
-  );
 }
 
 function asyncProviders(options: RedisPoolModuleAsyncOptions<never>): Provider[] {

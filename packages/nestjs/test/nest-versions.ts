@@ -4,6 +4,7 @@ import * as common from '@nestjs/common';
 import * as core from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
+import * as testing from '@nestjs/testing';
 import * as adapter from '../src/index.js';
 
 /** A version of Nest, and this package as an application of that version has it. */
@@ -11,16 +12,18 @@ export interface NestVersion {
   readonly name: string;
   readonly common: typeof common;
   readonly core: typeof core;
+  readonly testing: typeof testing;
   readonly adapter: typeof adapter;
   readonly platforms: Readonly<Record<Platform, () => core.AbstractHttpAdapter>>;
 }
 
 export type Platform = 'express' | 'fastify';
 
-const nest12: NestVersion = {
+export const nest12: NestVersion = {
   name: 'nestjs 12',
   common,
   core,
+  testing,
   adapter,
   platforms: { express: () => new ExpressAdapter(), fastify: () => new FastifyAdapter() },
 };
@@ -34,6 +37,7 @@ const nest11: NestVersion = {
   name: 'nestjs 11',
   common: require11('@nestjs/common') as typeof common,
   core: require11('@nestjs/core') as typeof core,
+  testing: require11('@nestjs/testing') as typeof testing,
   adapter: require11('./dist/index.js') as typeof adapter,
   platforms: {
     express: () => new express11.ExpressAdapter(),

@@ -35,19 +35,15 @@ export class MountedPools {
     if (this.#named.has(namespace)) {
       throw invalidOption(`Redis '${namespace}' instance namespace has already been registered`);
     }
-    // With a `then`, `await request.redis` would never end. Scripts are members too.
-    const isMember =
-      namespace in RedisPool.prototype ||
-      namespace in RequestRedis.prototype ||
-      namespace === 'then' ||
-      namespace in (this.#main?.pool.scope() ?? {});
-    if (!isMember) return;
-    throw invalidOption(`Redis '${namespace}' cannot be a namespace: "redis" has a member of that name`);
+    checkMember(namespace, this.#main?.pool);
   }
 
+  /** @throws RedisPoolError `RP_ERR_INVALID_OPTION` when it is the pool that others are members of, and has such a member */
   add(source: PoolSource): void {
-    if (source.namespace === undefined) this.#main = source;
-    else this.#named.set(source.namespace, source);
+    if (source.namespace === undefined) {
+      for (const namespace of this.#named.keys()) checkMember(namespace, source.pool);
+      this.#main = source;
+    } else this.#named.set(source.namespace, source);
   }
 
   /** To be called at the first use of Redis by a request. */
@@ -99,6 +95,17 @@ export class MountedPools {
     if (this.#main !== undefined) yield this.#main;
     yield* this.#named.values();
   }
+}
+
+/** With a `then`, `await request.redis` would never end. Scripts are members too. */
+function checkMember(namespace: string, main: RedisPool | undefined): void {
+  const isMember =
+    namespace in RedisPool.prototype ||
+    namespace in RequestRedis.prototype ||
+    namespace === 'then' ||
+    namespace in (main?.scope() ?? {});
+  if (!isMember) return;
+  throw invalidOption(`Redis '${namespace}' cannot be a namespace: "redis" has a member of that name`);
 }
 
 function closingError(): RedisPoolError {

@@ -73,6 +73,15 @@ export function naming(bed: Testbed): void {
     );
   });
 
+  test.skipIf(bed.harness.mainPoolFirst)(
+    'nor a script of the pool without a namespace when that comes last',
+    async () => {
+      const scripts = { greet: { lua: "return 'hello'", numberOfKeys: 0 } };
+      const error = await bed.failedStart({ namespace: 'greet' }, { scripts });
+      expect(error.message).toContain(`Redis 'greet' cannot be a namespace`);
+    },
+  );
+
   test('wrong options fail the start with the name of the option, what it must be and what it is', async () => {
     const error = await bed.failedStart({ startup: 'sometimes' });
     expect(error).toMatchObject({ code: 'RP_ERR_INVALID_OPTION' });
