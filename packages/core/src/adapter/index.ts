@@ -3,6 +3,7 @@
  *
  * @module @redis-pool/core/adapter
  */
+export { checkClose } from '../leases/lease-arguments.js';
 export type { Exchange, ResponseLike } from './exchange.js';
 export { MountedPools } from './mounted-pools.js';
 export { abandonPool, openPool, type PoolSource, startPool } from './pool-source.js';

@@ -1,5 +1,6 @@
 import type { DrainReport } from '../close.js';
 import { RedisPoolError } from '../errors/errors.js';
+import { checkClose } from '../leases/lease-arguments.js';
 import { RedisPool } from '../pool.js';
 import { RequestRedis } from '../scope/request-redis.js';
 import { ActiveRequests } from './active-requests.js';
@@ -75,8 +76,11 @@ export class MountedPools {
   /**
    * Closes the adapter's own handles when no request uses one any more, within the time that `endWaits()` began, or
    * within `timeoutMs` from now where that is given. Idempotent; never rejects.
+   *
+   * @throws RedisPoolError `RP_ERR_INVALID_OPTION` for a `timeoutMs` that is none, synchronously
    */
   close(timeoutMs?: number): Promise<DrainReport> {
+    if (timeoutMs !== undefined) checkClose(timeoutMs);
     this.#closing ??= this.#close(timeoutMs);
     return this.#closing;
   }
