@@ -1,2 +1,2 @@
 /** The folders of the templates. */
-export const TEMPLATES = ['fastify', 'nestjs'] as const;
+export const TEMPLATES = ['fastify', 'express', 'nestjs'] as const;
