@@ -28,8 +28,8 @@ export function redisPool(options: RedisPoolMiddlewareOptions = {}): RedisMiddle
   const source = openPool(options, undefined);
   mounted.add(source);
   const mount = { source, mounted };
-  const handler: RequestHandler = (request, _response, next) => {
-    mountOn(request, mount);
+  const handler: RequestHandler = (request, response, next) => {
+    mountOn(request, response, mount);
     next();
   };
   return Object.assign(handler, {

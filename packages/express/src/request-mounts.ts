@@ -45,7 +45,7 @@ const bound = new WeakSet<object>();
  *
  * @throws RedisPoolError `RP_ERR_INVALID_OPTION` when that place is taken
  */
-export function mountOn(request: Request, mount: Mount): void {
+export function mountOn(request: Request, response: Response, mount: Mount): void {
   const mounted = request as MountedRequest;
   const mounts = mounted[MOUNTS];
   if (mounts !== undefined) {
@@ -55,7 +55,7 @@ export function mountOn(request: Request, mount: Mount): void {
   // Without an application, in a router of its own, a request is its own prototype.
   const app = request.app as unknown as App | undefined;
   if (!bound.has(app?.request ?? request)) bind(request, app);
-  mounted[MOUNTS] = new RequestMounts(mounted, mount);
+  mounted[MOUNTS] = new RequestMounts(request, response, mount);
 }
 
 const REDIS: PropertyDescriptor & ThisType<MountedRequest> = {
@@ -83,13 +83,15 @@ function rootOf(app: App): App {
 /** The pools that one request has met on its way, as its `redis`. */
 class RequestMounts {
   readonly #request: Request;
+  readonly #response: Response;
   readonly #passed: Passed[];
   #redis: object | undefined;
   /** Whether its answer will have a `Server-Timing` header. */
   #isTimed = false;
 
-  constructor(request: Request, mount: Mount) {
+  constructor(request: Request, response: Response, mount: Mount) {
     this.#request = request;
+    this.#response = response;
     this.#passed = [{ mount, pools: undefined }];
   }
 
@@ -125,18 +127,18 @@ class RequestMounts {
     if (passed.pools !== undefined) return passed.pools;
     const { source, mounted } = passed.mount;
     const request = this.#request;
-    const response = request.res as Response;
+    const response = this.#response;
     passed.pools = mounted.enter({ request, response, label: labelOf(request) });
     if (source.requests.serverTiming && !this.#isTimed) {
       this.#isTimed = true;
-      onHeaders(response, () => this.#addServerTiming(response));
+      onHeaders(response, () => this.#addServerTiming());
     }
     return passed.pools;
   }
 
-  #addServerTiming(response: Response): void {
+  #addServerTiming(): void {
     const timings = this.#passed.flatMap(({ pools }) => pools?.serverTiming() ?? []);
-    if (timings.length > 0) response.append('server-timing', timings.join(', '));
+    if (timings.length > 0) this.#response.appendHeader('server-timing', timings.join(', '));
   }
 
   #lay(root: object, passed: Passed): void {

@@ -42,10 +42,11 @@ export class ServerTraffic {
 
   /** Takes no connection any more, and lets go those that exist as their requests have been answered. */
   async stop(): Promise<void> {
-    // What has arrived by now is still read.
-    await nextTurn();
     this.#newest = new WeakMap();
     for (const answer of this.#answers) this.#endAfter(answer);
+    // What has arrived by now is still read: the first turn may be half over.
+    await nextTurn();
+    await nextTurn();
     this.#stopListening();
     for (const session of this.#sessions) session.close();
     this.#sweep();
@@ -121,11 +122,9 @@ export class ServerTraffic {
     Reflect.deleteProperty(this.#server, 'closeIdleConnections');
   }
 
-  /** Closes connections on which nothing is asked. Node takes those for idle, too, that still send an answer. */
+  /** Closes idle connections. Node takes one for idle, too, whose answer is finished and still being sent. */
   #sweep(): void {
-    for (const { writableEnded, writableFinished } of this.#answers) {
-      if (writableEnded && !writableFinished) return;
-    }
+    for (const { writableEnded } of this.#answers) if (writableEnded) return;
     this.#server.closeIdleConnections?.();
   }
 
