@@ -8,6 +8,7 @@ export default defineConfig({
       'packages/*/src/**/*.test.ts',
       'packages/*/test/**/*.test.ts',
       'examples/*/test/**/*.test.ts',
+      'chaos/test/**/*.test.ts',
       'docs/test/**/*.test.ts',
     ],
     testTimeout: 20_000,

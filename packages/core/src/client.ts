@@ -67,6 +67,9 @@ export abstract class RedisClient extends ScanFacade {
   /** Called with each command that goes to a lane. */
   protected accepted(_command: PoolCommand): void {}
 
+  /** Called with the number of commands that wait at the server, or go with one that does. */
+  protected parked(_commands: number): void {}
+
   /** What a command that would wait at the server, or a subscription, is rejected with, if so. */
   protected abstract refusalToWait(): unknown;
 
@@ -273,6 +276,7 @@ export abstract class RedisClient extends ScanFacade {
       failAll(commands, refusal);
       return;
     }
+    this.parked(commands.length);
     const holder = this.holder();
     this.#runParked(commands, (signal) => this.#engine.leases.runBlocking(commands, signal, holder));
   }

@@ -1,3 +1,4 @@
+import type { Cut } from './cut-list.js';
 import type { Engine } from './engine.js';
 
 /** How closing went. */
@@ -12,7 +13,17 @@ export interface DrainReport {
   readonly cutCommands: number;
   /** Leases that were still held when the time was over; their connections were closed. */
   readonly cutLeases: number;
+  /** What was cut, by name. */
+  readonly cut: Cut;
 }
+
+export const NOTHING_CUT: DrainReport = {
+  durationMs: 0,
+  drained: true,
+  cutCommands: 0,
+  cutLeases: 0,
+  cut: { commands: {}, leases: [] },
+};
 
 /** Of the budget, what is kept for QUIT and for closing the sockets. */
 const END_SHARE = 0.2;
@@ -40,11 +51,43 @@ export async function cutAndClose(engine: Engine, error: Error | undefined): Pro
 
 function report(engine: Engine, startedAt: number): DrainReport {
   const { name, logger } = engine.options;
-  const { cutCommands, cutLeases } = engine;
+  const { commands: cutCommands, leases: cutLeases } = engine.cuts;
   const durationMs = Math.round(performance.now() - startedAt);
-  const result = { durationMs, drained: cutCommands + cutLeases === 0, cutCommands, cutLeases };
-  logger.info({ pool: name, ...result }, `Redis pool "${name}" is closed`);
+  const drained = cutCommands + cutLeases === 0;
+  const result = { durationMs, drained, cutCommands, cutLeases, cut: engine.cuts.list() };
+  if (drained) logger.info({ pool: name, ...result }, `Redis pool "${name}" is closed`);
+  else logger.warn({ pool: name, ...result }, `Redis pool "${name}" is closed; ${describeCut(result)}`);
   return result;
+}
+
+/** `cut 3 commands (2 GET, 1 BLPOP) and 1 lease`. */
+function describeCut({ cutCommands, cutLeases, cut }: DrainReport): string {
+  const names = Object.entries(cut.commands).map(([command, count]) => `${count} ${command}`);
+  const list = cutCommands === 0 ? '' : ` (${names.join(', ')})`;
+  return `cut ${cutCommands} commands${list} and ${cutLeases} leases`;
+}
+
+/** Of several pools that were closed together. */
+export function sumOfReports(reports: readonly DrainReport[]): DrainReport {
+  return reports.reduce(
+    (sum, report) => ({
+      durationMs: Math.max(sum.durationMs, report.durationMs),
+      drained: sum.drained && report.drained,
+      cutCommands: sum.cutCommands + report.cutCommands,
+      cutLeases: sum.cutLeases + report.cutLeases,
+      cut: {
+        commands: addUp(sum.cut.commands, report.cut.commands),
+        leases: [...sum.cut.leases, ...report.cut.leases],
+      },
+    }),
+    NOTHING_CUT,
+  );
+}
+
+function addUp(one: Cut['commands'], other: Cut['commands']): Cut['commands'] {
+  const sum = new Map(Object.entries(one));
+  for (const [name, count] of Object.entries(other)) sum.set(name, (sum.get(name) ?? 0) + count);
+  return Object.fromEntries(sum);
 }
 
 /** A hook of the application must not keep the pool from closing: neither by hanging nor by throwing. */

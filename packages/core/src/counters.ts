@@ -15,6 +15,19 @@ export class Counters {
   forgottenLeases = 0;
   /** Requests whose client hung up while they used a scope. */
   hangUps = 0;
+  /** Connections that were ended because the server owed a reply and sent nothing. */
+  stalls = 0;
+  /** PINGs on idle connections. */
+  heartbeats = 0;
+  /** Of those, unanswered ones, which ended their connection. */
+  heartbeatsFailed = 0;
+  /** Connections that were given up for another one although nothing had failed: aged, or of no use any more. */
+  replacedConnections = 0;
+  /** Connections that authenticated again, and those that the server refused it. */
+  reauthentications = 0;
+  reauthenticationsFailed = 0;
+  /** Times that a server said that it is a read-only replica, or asked for credentials, and connections were replaced. */
+  uselessServers = 0;
   readonly errors = new Map<RedisPoolErrorCode, number>();
 
   countError(code: RedisPoolErrorCode): void {

@@ -5,24 +5,29 @@ import { ScriptRegistry } from './commands/script-registry.js';
 import { adviseOnConnections } from './connection-advice.js';
 import { ConnectionBudget } from './connection-budget.js';
 import { Counters } from './counters.js';
+import { CutList } from './cut-list.js';
 import { EngineEvents } from './engine-events.js';
 import type { RedisPoolError, RedisPoolErrorCode, RedisPoolErrorOptions } from './errors/errors.js';
 import { PoolErrors } from './errors/pool-errors.js';
 import { HealthCheck } from './health.js';
 import { Affinity } from './lanes/affinity.js';
-import type { Lane, LaneLoss } from './lanes/lane.js';
+import type { Lane, LaneConnection, LaneLoss } from './lanes/lane.js';
 import { type DialerHost, LaneDialer } from './lanes/lane-dialer.js';
-import type { LaneLink } from './lanes/lane-link.js';
 import { LaneRouter, type RouterHost } from './lanes/lane-router.js';
 import { LatencyHistogram } from './lanes/latency-histogram.js';
 import { DedicatedClients } from './leases/dedicated.js';
 import type { LeaseHost } from './leases/lease-host.js';
 import { Leases } from './leases/leases.js';
 import { silentLogger } from './options/logger.js';
-import { describeEndpoint, type ResolvedOptions } from './options/resolved-options.js';
+import type { ResolvedOptions } from './options/resolved-options.js';
+import { ServerTrust, type TrustHost } from './server-trust.js';
 import { Subscriber, type SubscriberHost } from './subscriber/subscriber.js';
 import type { Connection } from './transport/connection.js';
-import { type DialError, dial } from './transport/dial.js';
+import { ConnectionWatch } from './transport/connection-watch.js';
+import { CredentialSource } from './transport/credential-source.js';
+import type { DialError } from './transport/dial.js';
+import { DialCoordinator } from './transport/dial-coordinator.js';
+import { LoopDelay } from './transport/loop-delay.js';
 
 /**
  * - `connecting`: no connection yet.
@@ -37,21 +42,27 @@ export type PoolStatus = 'connecting' | 'ready' | 'degraded' | 'draining' | 'clo
 const SUBSCRIBER_QUIT_MS = 500;
 
 /** Owns the connections of one pool name in this process. */
-export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost {
+export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost, TrustHost {
   readonly options: ResolvedOptions;
   readonly counters = new Counters();
   readonly latency = new LatencyHistogram();
+  readonly cuts = new CutList();
+  readonly delay = new LoopDelay();
+  readonly watch: ConnectionWatch;
   readonly errors: PoolErrors;
   readonly scripts: ScriptRegistry;
   readonly directory: CommandDirectory;
   readonly router: LaneRouter;
-  readonly dialer: LaneDialer;
+  readonly dials: DialCoordinator;
   readonly budget: ConnectionBudget;
   readonly leases: Leases;
   readonly dedicated: DedicatedClients;
   readonly health = new HealthCheck(this);
   readonly subscriber: Subscriber;
   readonly events = new EngineEvents();
+  readonly #dialer: LaneDialer;
+  readonly #trust: ServerTrust;
+  readonly #credentials: CredentialSource;
   #status: PoolStatus = 'connecting';
   /** What `destroy()` was given. */
   #endError: unknown;
@@ -60,8 +71,13 @@ export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost
   constructor(options: ResolvedOptions) {
     this.options = options;
     this.errors = new PoolErrors(options.name, this.counters);
+    this.watch = new ConnectionWatch(options, this.counters, this.delay);
     this.router = new LaneRouter(this);
-    this.dialer = new LaneDialer(options, this);
+    this.#trust = new ServerTrust(this);
+    this.#credentials = new CredentialSource(options, this.#trust);
+    const target = { options, credentials: this.#credentials };
+    this.dials = new DialCoordinator(target, (error) => this.#dialFailed(error));
+    this.#dialer = new LaneDialer(this);
     this.budget = new ConnectionBudget(options.maxConnections, options.lanes);
     this.leases = new Leases(this);
     this.dedicated = new DedicatedClients(this);
@@ -83,26 +99,17 @@ export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost
     return this.router.pending.commands;
   }
 
-  /** Left without an answer by the end of the engine: their callers got an error. */
-  get cutCommands(): number {
-    return this.router.cutCommands + this.leases.cutCommands;
-  }
-
-  get cutLeases(): number {
-    return this.leases.cutLeases;
-  }
-
   get isUp(): boolean {
     return this.router.isUp;
   }
 
   get lastDialError(): unknown {
-    return this.dialer.lastError;
+    return this.dials.lastError;
   }
 
   /** Starts to connect, unless it did already; a pool opens nothing before its first use. */
   start(): void {
-    this.dialer.start();
+    this.#dialer.start();
   }
 
   /** Takes a plain command, whose promise or listener is in place. It is settled by its deadline (law 3). */
@@ -155,11 +162,12 @@ export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost
 
   /** A connection for the subscriber. */
   open(signal: AbortSignal): Promise<Connection> {
-    const opening = dial(this.options, 'subscriber', async (connection) => connection, signal);
-    return opening.catch((error: DialError) => {
-      this.counters.countError(error.code);
-      throw error;
-    });
+    const prepare = async (connection: Connection): Promise<Connection> => {
+      // What it says on the wire has limits of its own.
+      this.watch.add({ connection, owed: () => 0, mayPing: () => true });
+      return connection;
+    };
+    return this.dials.dial('subscriber', prepare, signal);
   }
 
   free(): void {
@@ -172,15 +180,15 @@ export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost
 
   // ---- what the router tells ----
 
-  laneLost(lane: Lane, loss: LaneLoss): void {
-    this.counters.lostConnections += 1;
-    if (this.#status !== 'ready') return;
-    const fields = { pool: this.options.name, lane: lane.index, cause: loss.cause?.message };
-    const message = `${this.errors.label} lost its connection to ${describeEndpoint(this.options)}`;
-    this.options.logger.warn(fields, message);
-    if (this.isUp) return;
+  laneLost({ wasRetiring }: LaneLoss): void {
+    if (!wasRetiring) this.counters.lostConnections += 1;
+    if (this.#status !== 'ready' || this.isUp) return;
     this.#status = 'degraded';
     this.events.announce('degraded');
+  }
+
+  replaceUseless(reason: string): boolean {
+    return this.#status !== 'closed' && this.#trust.replaceUseless(reason);
   }
 
   nothingPending(): void {
@@ -190,15 +198,13 @@ export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost
   // ---- what the dialer tells ----
 
   nextLaneDown(): Lane | undefined {
-    return this.lanes.find((lane) => !lane.isUp);
+    return this.lanes.find((lane) => lane.isDown);
   }
 
-  connected(lane: Lane, connection: Connection, link: LaneLink): void {
-    lane.attach(connection, link);
+  connected(lane: Lane, made: LaneConnection): void {
+    lane.attach(made);
+    this.#watchLane(lane, made);
     const before = this.#status;
-    const fields = { pool: this.options.name, lane: lane.index, link: link.kind };
-    const message = `${this.errors.label} is connected to ${describeEndpoint(this.options)}`;
-    this.options.logger.info(fields, message);
     if (before === 'connecting' || before === 'degraded') {
       this.#status = 'ready';
       this.events.announce(before === 'connecting' ? 'ready' : 'restored');
@@ -210,14 +216,27 @@ export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost
     this.router.pump();
   }
 
-  dialFailed(error: DialError, attempt: number, retryInMs: number): void {
-    this.counters.countError(error.code);
-    // One line when it starts; how it goes on is in stats().
-    if (attempt === 1) {
-      const fields = { pool: this.options.name, code: error.code, retryInMs };
-      this.options.logger.warn(fields, error.message);
-    }
-    this.events.announce('dialFailed');
+  madeNext(lane: Lane, made: LaneConnection): void {
+    lane.retire(made);
+    this.#watchLane(lane, made);
+  }
+
+  // ---- what the trust in the server needs ----
+
+  get liveConnections(): Iterable<Connection> {
+    return this.dials.live.keys();
+  }
+
+  retireLanes(reason: string): void {
+    this.router.retireAll(reason);
+  }
+
+  resetLeases(): void {
+    this.leases.reset();
+  }
+
+  retryCredentials(): void {
+    this.#credentials.retrySoon();
   }
 
   // ---- end ----
@@ -242,14 +261,16 @@ export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost
     this.#status = 'closed';
     this.#endError ??= error;
     this.router.close(this.#endError);
+    this.watch.close();
+    this.#credentials.close();
     // A drain that still waits has nothing more to wait for.
     this.#onIdle();
     const leasesClosed = this.leases.destroy(this.#endError);
     const dedicatedClosed = this.dedicated.close();
     if (quitLimitMs <= 0) this.subscriber.destroy(this.#endError);
     const subscriberClosed = this.subscriber.close(quitLimitMs);
-    const dialerStopped = this.dialer.stop();
-    const connections = this.lanes.flatMap((lane) => lane.connection ?? []);
+    const dialerStopped = this.#dialer.stop();
+    const connections = [...this.dials.live.keys()].filter(({ role }) => role === 'lane');
     for (const connection of connections) {
       if (quitLimitMs > 0) connection.quit(quitLimitMs);
       else connection.destroy();
@@ -284,6 +305,16 @@ export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost
     return overflow === undefined
       ? undefined
       : this.error('RP_ERR_QUEUE_FULL', overflow, { maybeExecuted: false });
+  }
+
+  #watchLane(lane: Lane, { connection }: LaneConnection): void {
+    const owed = (): number => (lane.connection === connection ? lane.inFlight : 0);
+    this.watch.add({ connection, owed, mayPing: () => true });
+  }
+
+  #dialFailed(error: DialError): void {
+    this.counters.countError(error.code);
+    this.events.announce('dialFailed');
   }
 
   #isIdle(): boolean {

@@ -19,6 +19,8 @@ export interface HealthOptions {
 
 const DEFAULT_TIMEOUT_MS = 1_000;
 
+type Down = Pick<Health, 'status' | 'error'>;
+
 /** Checks of one engine: however many ask at once, one PING is on its way, and no connection is opened for it. */
 export class HealthCheck {
   readonly #engine: Engine;
@@ -28,9 +30,14 @@ export class HealthCheck {
     this.#engine = engine;
   }
 
-  /** @throws RedisPoolError `RP_ERR_INVALID_OPTION`, synchronously. Never rejects */
-  check({ timeoutMs = DEFAULT_TIMEOUT_MS }: HealthOptions): Promise<Health> {
+  /**
+   * `closed`: of the handle that asks, what it answers and its status when it is closing or closed.
+   *
+   * @throws RedisPoolError `RP_ERR_INVALID_OPTION`, synchronously. Never rejects
+   */
+  check({ timeoutMs = DEFAULT_TIMEOUT_MS }: HealthOptions, closed: Down | undefined): Promise<Health> {
     checkReady(timeoutMs);
+    if (closed !== undefined) return Promise.resolve(down(closed));
     if (!this.#engine.isUp) return Promise.resolve(this.#down(this.#whyDown()));
     this.#running ??= this.#ping().finally(() => {
       this.#running = undefined;
@@ -60,7 +67,7 @@ export class HealthCheck {
   }
 
   #down(error: unknown): Health {
-    return { ok: false, status: this.#engine.status, pingMs: undefined, error };
+    return down({ status: this.#engine.status, error });
   }
 
   #late(timeoutMs: number): Error {
@@ -69,12 +76,15 @@ export class HealthCheck {
   }
 
   #whyDown(): unknown {
-    const { status, lastDialError } = this.#engine;
-    if (status === 'draining' || status === 'closed') return this.#engine.refusalAtEnd();
+    const { lastDialError } = this.#engine;
     const details = lastDialError === undefined ? {} : { cause: lastDialError };
     return this.#engine.error('RP_ERR_UNAVAILABLE', 'has no connection', {
       ...details,
       maybeExecuted: false,
     });
   }
+}
+
+function down({ status, error }: Down): Health {
+  return { ok: false, status, pingMs: undefined, error };
 }

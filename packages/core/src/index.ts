@@ -1,7 +1,9 @@
 export type { DrainReport } from './close.js';
 export type { LeaseCommands, PipelineResult, PoolCommands, RedisPipeline } from './commands/command-types.js';
+export type { Cut } from './cut-list.js';
 export type { PoolStatus } from './engine.js';
 export { ERROR_CODES, isRedisPoolError, RedisPoolError, type RedisPoolErrorCode } from './errors/errors.js';
+export type { TimeSpent } from './errors/time-spent.js';
 export type { Health, HealthOptions } from './health.js';
 export type { LatencySnapshot } from './lanes/latency-histogram.js';
 export type { DurableFunction, DurableOptions, DurableResult } from './leases/durable-writes.js';

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import type { Redis, RedisOptions } from 'ioredis';
 import { RedisClient } from './client.js';
-import { cutAndClose, type DrainReport, drainAndClose } from './close.js';
+import { cutAndClose, type DrainReport, drainAndClose, NOTHING_CUT } from './close.js';
 import type { PoolCommands } from './commands/command-types.js';
 import type { Engine, PoolStatus } from './engine.js';
 import { RedisPoolError } from './errors/errors.js';
@@ -107,12 +107,17 @@ export class RedisPool extends RedisClient {
 
   /**
    * Whether the server answers now: one PING, shared by all who ask at once, over a connection that is there anyway.
-   * Opens nothing and settles by `timeoutMs` (ms, from 1; default 1_000); never rejects.
+   * Opens nothing and settles by `timeoutMs` (ms, from 1; default 1_000); never rejects. A pool that is closing is not
+   * `ok`, whatever its server answers.
    *
    * @throws RedisPoolError `RP_ERR_INVALID_OPTION` for a `timeoutMs` that is none, synchronously
    */
   health(options: HealthOptions = {}): Promise<Health> {
-    return this.engine.health.check(options);
+    const error = this.refusal();
+    return this.engine.health.check(
+      options,
+      error === undefined ? undefined : { status: this.status, error },
+    );
   }
 
   /** The limits that this pool runs with: as given, or their defaults. */
@@ -205,8 +210,6 @@ export class RedisPool extends RedisClient {
     return this.#hold === 'ended';
   }
 }
-
-const NOTHING_CUT: DrainReport = { durationMs: 0, drained: true, cutCommands: 0, cutLeases: 0 };
 
 /**
  * Joins the pool of that name in this process, or starts it.

@@ -53,14 +53,14 @@ function outcome(engine: Engine): Promise<void> | 'open' {
       return Promise.reject(engine.error('RP_ERR_CLOSED', 'is closed'));
     default: {
       // A wrong password or certificate: waiting longer changes nothing.
-      const { lastError } = engine.dialer;
+      const { lastError } = engine.dials;
       return lastError?.fatal ? Promise.reject(lastError) : 'open';
     }
   }
 }
 
 function timeoutError(engine: Engine, timeoutMs: number): RedisPoolError {
-  const { lastError, attempts } = engine.dialer;
+  const { lastError, attempts } = engine.dials;
   const reason = `was not ready within ${timeoutMs} ms: no connection to ${describeEndpoint(engine.options)} in ${attempts} attempts${lastError === undefined ? '' : `; last failure: ${lastError.message}`}`;
   const timedOut = lastError === undefined || lastError.code === 'RP_ERR_CONNECT_TIMEOUT';
   return engine.error(timedOut ? 'RP_ERR_CONNECT_TIMEOUT' : 'RP_ERR_CONNECT', reason, {

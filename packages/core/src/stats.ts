@@ -58,6 +58,21 @@ export interface PoolStats {
   readonly forgottenLeases: number;
   /** Scopes whose client hung up before it had its response. */
   readonly hangUps: number;
+  /** Connections that gave way to another one although nothing had failed: aged, or to a server of no more use. */
+  readonly replacedConnections: number;
+  /** Times that connections were replaced because the server had become a replica or asked for credentials again. */
+  readonly uselessServers: number;
+  /** Connections that authenticated with new credentials, and times that the server refused it. */
+  readonly reauthentications: number;
+  readonly reauthenticationsFailed: number;
+  /** Connections that were ended because the server owed a reply and sent nothing: gone without a word. */
+  readonly stalls: number;
+  /** PINGs on connections on which nothing else came. */
+  readonly heartbeats: number;
+  /** Of those, the ones that found a connection dead. */
+  readonly heartbeatsFailed: number;
+  /** How the application held up the event loop, as far as timers of the pool came late. */
+  readonly eventLoop: { readonly blockedMs: number; readonly longestMs: number };
   readonly connectAttempts: number;
   /** Failed attempts in a row, 0 while connected. */
   readonly connectFailures: number;
@@ -68,7 +83,7 @@ export interface PoolStats {
 }
 
 export function takeStats(engine: Engine): PoolStats {
-  const { counters, dialer, options } = engine;
+  const { counters, dials, options } = engine;
   const now = performance.now();
   return {
     name: options.name,
@@ -87,8 +102,16 @@ export function takeStats(engine: Engine): PoolStats {
     longLeases: counters.longLeases,
     forgottenLeases: counters.forgottenLeases,
     hangUps: counters.hangUps,
-    connectAttempts: dialer.attempts,
-    connectFailures: dialer.failures,
+    replacedConnections: counters.replacedConnections,
+    uselessServers: counters.uselessServers,
+    reauthentications: counters.reauthentications,
+    reauthenticationsFailed: counters.reauthenticationsFailed,
+    stalls: counters.stalls,
+    heartbeats: counters.heartbeats,
+    heartbeatsFailed: counters.heartbeatsFailed,
+    eventLoop: { blockedMs: engine.delay.totalMs, longestMs: engine.delay.longestMs },
+    connectAttempts: dials.attempts,
+    connectFailures: dials.failures,
     errors: Object.fromEntries(counters.errors),
     latency: engine.latency.snapshot(),
   };

@@ -234,15 +234,15 @@ describe('a given handle', () => {
     const client = new Redis(server.url, { lazyConnect: true });
     // @ts-expect-error -- not a RedisPool
     const register = async () => newApp().register(redisPool, { client });
-    await expect(register()).rejects.toThrow(/"client" must be a RedisPool.*received another object/);
+    await expect(register()).rejects.toThrow(/"client" must be a RedisPool.*received an object/);
     expect(client.status).toBe('wait');
   });
 });
 
 describe('wrong options', () => {
   test.each([
-    [{ startup: 'eager' }, /"startup" must be 'require', 'optional' or 'lazy', received 'eager'/],
-    [{ namespace: '' }, /"namespace" must be a non-empty string, received ''/],
+    [{ startup: 'eager' }, /"startup" must be "require" or "optional" or "lazy", received "eager"/],
+    [{ namespace: '' }, /"namespace" must be a non-empty string, received ""/],
     [{ closeClient: true }, /"closeClient" needs "client"/],
     [{ host: 'localhost' }, /did you mean "redis.host"/],
     [{ client: null }, /"client" must be a RedisPool.*received null/],

@@ -144,6 +144,15 @@ export class FaultProxy {
     this.#change('both', { flow: 'hold' });
   }
 
+  /**
+   * Open connections lose every byte of both directions from now on, silently, as when a firewall has forgotten
+   * them; new ones are forwarded.
+   */
+  forgetConnections(): void {
+    const forgotten = changeRules(this.#rules, 'both', { flow: 'drop' });
+    for (const connection of this.#connections) connection.setRules(forgotten);
+  }
+
   /** Resets all open connections (RST). New ones are forwarded. */
   reset(): void {
     for (const connection of this.#connections) connection.reset();

@@ -22,6 +22,12 @@ export interface StartRedisOptions {
   readonly port?: number;
 }
 
+/** Options of {@link RedisServer.restart}. */
+export interface RestartOptions {
+  /** More arguments for this one start, after all others. @default none */
+  readonly args?: readonly string[];
+}
+
 /** `exited` was killed or crashed and can be restarted; `stopped` is final. */
 export type RedisServerStatus = 'running' | 'frozen' | 'exited' | 'stopped';
 
@@ -133,10 +139,11 @@ export class RedisServer {
   }
 
   /** Kills the server if it runs and starts it again: same port, arguments and data directory, another pid. */
-  async restart(): Promise<void> {
+  async restart({ args = [] }: RestartOptions = {}): Promise<void> {
     await this.#process().kill();
     this.#admin.close();
-    const process = await retryWhilePortTaken(() => launchRedis(this.#launch, this.#admin));
+    const launch = { ...this.#launch, args: [...this.#launch.args, ...args] };
+    const process = await retryWhilePortTaken(() => launchRedis(launch, this.#admin));
     this.#state = { kind: 'started', process, frozen: false };
   }
 

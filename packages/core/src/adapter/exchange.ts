@@ -4,8 +4,8 @@ export interface ResponseLike {
   readonly writableFinished?: boolean;
   readonly destroyed?: boolean;
   readonly finished?: boolean;
-  /** HTTP/2. */
-  readonly stream?: { readonly destroyed: boolean; readonly writableFinished?: boolean } | undefined;
+  /** Of HTTP/2 only. `rstCode`: 0 unless somebody reset it. */
+  readonly stream?: { readonly destroyed: boolean; readonly aborted: boolean; readonly rstCode?: number };
   once(event: 'close', listener: () => void): unknown;
 }
 
@@ -25,5 +25,7 @@ export function isClosed({ destroyed, stream, writableEnded }: ResponseLike): bo
 
 /** Of a closed response: whether its client left before all of it was on its way. */
 export function isHungUp({ writableFinished, stream }: ResponseLike): boolean {
-  return !(writableFinished ?? stream?.writableFinished ?? false);
+  // A stream of HTTP/2 that was reset has finished, too: Node ends it for the application.
+  if (stream !== undefined) return stream.aborted || stream.rstCode !== 0;
+  return writableFinished !== true;
 }

@@ -3,19 +3,20 @@
  *
  * @module @redis-pool/core/adapter
  */
+
 export { checkClose } from '../leases/lease-arguments.js';
+export { invalidOption } from '../options/option-rules.js';
 export type { Exchange, ResponseLike } from './exchange.js';
 export { MountedPools } from './mounted-pools.js';
 export { abandonPool, openPool, type PoolSource, startPool } from './pool-source.js';
 export type { RequestPools } from './request-pools.js';
 export { type RetryAdvice, retryAdvice } from './retry-advice.js';
 export { type ClosableServer, ServerTraffic } from './server-traffic.js';
-export {
-  type GivenPoolOptions,
-  invalidOption,
-  type MountOptions,
-  type OwnPoolOptions,
-  type RequestOptions,
-  type Startup,
-  type WebPoolOptions,
+export type {
+  GivenPoolOptions,
+  MountOptions,
+  OwnPoolOptions,
+  RequestOptions,
+  Startup,
+  WebPoolOptions,
 } from './web-options.js';

@@ -1,6 +1,7 @@
-import type { DrainReport } from '../close.js';
+import { type DrainReport, sumOfReports } from '../close.js';
 import { RedisPoolError } from '../errors/errors.js';
 import { checkClose } from '../leases/lease-arguments.js';
+import { invalidOption } from '../options/option-rules.js';
 import { RedisPool } from '../pool.js';
 import { RequestRedis } from '../scope/request-redis.js';
 import { ActiveRequests } from './active-requests.js';
@@ -8,13 +9,13 @@ import type { Exchange } from './exchange.js';
 import { PoolEnd } from './pool-end.js';
 import type { PoolSource } from './pool-source.js';
 import { RequestPools } from './request-pools.js';
-import { invalidOption } from './web-options.js';
 
 /** The pools of one application, or of one encapsulated part of it, as its requests see them. */
 export class MountedPools {
   readonly #requests = new ActiveRequests();
   readonly #named = new Map<string, PoolSource>();
   #main: PoolSource | undefined;
+  #isTimed = false;
   readonly #ends = new Map<PoolSource, PoolEnd>();
   #closing: Promise<DrainReport> | undefined;
 
@@ -45,6 +46,7 @@ export class MountedPools {
       for (const namespace of this.#named.keys()) checkMember(namespace, source.pool);
       this.#main = source;
     } else this.#named.set(source.namespace, source);
+    this.#isTimed ||= source.requests.serverTiming === true;
   }
 
   /** To be called at the first use of Redis by a request. */
@@ -56,7 +58,7 @@ export class MountedPools {
 
   /** Whether one of them wants a `Server-Timing` header. */
   get isTimed(): boolean {
-    return [...this.#sources()].some(({ requests }) => requests.serverTiming);
+    return this.#isTimed;
   }
 
   /**
@@ -92,7 +94,7 @@ export class MountedPools {
       if (timeoutMs !== undefined) end.limit(timeoutMs);
       return end.close(idle);
     });
-    return sumOf(await Promise.all(reports));
+    return sumOfReports(await Promise.all(reports));
   }
 
   *#sources(): Generator<PoolSource> {
@@ -114,13 +116,4 @@ function checkMember(namespace: string, main: RedisPool | undefined): void {
 
 function closingError(): RedisPoolError {
   return new RedisPoolError('RP_ERR_CLOSING', 'The application is closing', { maybeExecuted: false });
-}
-
-function sumOf(reports: readonly DrainReport[]): DrainReport {
-  return {
-    durationMs: Math.max(0, ...reports.map(({ durationMs }) => durationMs)),
-    drained: reports.every(({ drained }) => drained),
-    cutCommands: reports.reduce((sum, { cutCommands }) => sum + cutCommands, 0),
-    cutLeases: reports.reduce((sum, { cutLeases }) => sum + cutLeases, 0),
-  };
 }

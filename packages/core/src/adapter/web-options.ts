@@ -1,5 +1,12 @@
-import { RedisPoolError } from '../errors/errors.js';
-import { describeType } from '../options/option-rules.js';
+import {
+  callable,
+  describeType,
+  filledText,
+  flag,
+  invalidOption,
+  milliseconds,
+  oneOf,
+} from '../options/option-rules.js';
 import type { RedisPoolOptions } from '../options/options.js';
 import type { RedisPool } from '../pool.js';
 import { checkScopeOptions, type OnHangUp } from '../scope/scope-options.js';
@@ -58,7 +65,9 @@ export interface GivenPoolOptions<Request = unknown> extends MountOptions<Reques
  */
 export type WebPoolOptions<Request = unknown> = OwnPoolOptions<Request> | GivenPoolOptions<Request>;
 
-const STARTUPS: readonly unknown[] = ['require', 'optional', 'lazy'] satisfies Startup[];
+const aStartup = oneOf('require', 'optional', 'lazy');
+const aSignalSource = callable<NonNullable<RequestOptions<never>['requestSignal']>>();
+const aDuration = milliseconds(1);
 
 /** What is left for the pool itself, without what is the adapter's. */
 export function poolOptionsOf(options: WebPoolOptions<never>): RedisPoolOptions {
@@ -79,34 +88,23 @@ export function poolOptionsOf(options: WebPoolOptions<never>): RedisPoolOptions 
 
 /** @throws RedisPoolError `RP_ERR_INVALID_OPTION` */
 export function checkWebOptions(options: WebPoolOptions<never>): void {
-  const { namespace, startup, client, closeClient, requestSignal, serverTiming } = options;
-  if (namespace !== undefined && (typeof namespace !== 'string' || namespace === '')) {
-    throw mustBe('namespace', 'a non-empty string', namespace);
-  }
-  if (startup !== undefined && !STARTUPS.includes(startup)) {
-    throw mustBe('startup', "'require', 'optional' or 'lazy'", startup);
-  }
-  if (requestSignal !== undefined && typeof requestSignal !== 'function') {
-    throw mustBe('requestSignal', 'a function', requestSignal);
-  }
-  if (serverTiming !== undefined && typeof serverTiming !== 'boolean') {
-    throw mustBe('serverTiming', 'true or false', serverTiming);
-  }
-  checkScope(options);
+  const { namespace, startup, client, closeClient } = options;
+  if (namespace !== undefined) filledText(namespace, 'namespace');
+  if (startup !== undefined) aStartup(startup, 'startup');
+  checkRequestOptions(options);
+  if (closeClient !== undefined) flag(closeClient, 'closeClient');
   if (client !== undefined) checkClient(client, poolOptionsOf(options));
   else if (closeClient !== undefined) {
     throw invalidOption('Option "closeClient" needs "client": a pool made here is always closed here');
   }
 }
 
-export function invalidOption(message: string): RedisPoolError {
-  return new RedisPoolError('RP_ERR_INVALID_OPTION', message);
-}
-
-function checkScope({ onHangUp, forgottenLeaseMs, requestTimeoutMs }: RequestOptions<never>): void {
+function checkRequestOptions(options: RequestOptions<never>): void {
+  const { onHangUp, forgottenLeaseMs, requestTimeoutMs, requestSignal, serverTiming } = options;
   checkScopeOptions({ onHangUp, forgottenLeaseMs });
-  if (requestTimeoutMs === undefined || (requestTimeoutMs > 0 && requestTimeoutMs <= 2_147_483_647)) return;
-  throw mustBe('requestTimeoutMs', 'a number of ms from 1 to 2147483647', requestTimeoutMs);
+  if (requestTimeoutMs !== undefined) aDuration(requestTimeoutMs, 'requestTimeoutMs');
+  if (requestSignal !== undefined) aSignalSource(requestSignal, 'requestSignal');
+  if (serverTiming !== undefined) flag(serverTiming, 'serverTiming');
 }
 
 function checkClient(client: unknown, poolOptions: object): void {
@@ -114,7 +112,7 @@ function checkClient(client: unknown, poolOptions: object): void {
   if (other !== undefined) throw invalidOption(`Options "client" and "${other}" exclude each other`);
   if (isRedisPool(client)) return;
   throw invalidOption(
-    `Option "client" must be a RedisPool, from createRedisPool() or getRedisPool(), received ${describe(client)}. ` +
+    `Option "client" must be a RedisPool, from createRedisPool() or getRedisPool(), received ${describeType(client)}. ` +
       'An instance of ioredis is not taken over: give its address and settings as "url" and "redis"',
   );
 }
@@ -124,14 +122,4 @@ function isRedisPool(value: unknown): value is RedisPool {
   if (typeof value !== 'object' || value === null) return false;
   const { ready, scope, stats, close } = value as Partial<Record<keyof RedisPool, unknown>>;
   return [ready, scope, stats, close].every((method) => typeof method === 'function');
-}
-
-function mustBe(option: string, rule: string, received: unknown): RedisPoolError {
-  return invalidOption(`Option "${option}" must be ${rule}, received ${describe(received)}`);
-}
-
-function describe(value: unknown): string {
-  if (typeof value === 'string') return `'${value}'`;
-  if (typeof value === 'object' && value !== null) return 'another object';
-  return typeof value === 'function' ? describeType(value) : String(value);
 }

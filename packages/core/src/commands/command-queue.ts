@@ -23,6 +23,18 @@ export class CommandQueue {
     return command;
   }
 
+  /** Puts a command behind another one that is in the queue, or in front of all. */
+  insertAfter(previous: PoolCommand | undefined, command: PoolCommand): void {
+    if (previous === undefined) {
+      this.prepend([command]);
+      return;
+    }
+    command.next = previous.next;
+    previous.next = command;
+    if (this.#tail === previous) this.#tail = command;
+    this.length += 1;
+  }
+
   /** Empties the queue; the commands come in their order. */
   takeAll(): PoolCommand[] {
     const commands: PoolCommand[] = [];

@@ -14,6 +14,8 @@ export interface SweepOptions {
   readonly received?: () => number;
   /** After the commands of a sweep were settled. */
   readonly swept?: () => void;
+  /** Each time the timer runs: when it was due, and when it is. */
+  readonly timerRan?: (dueAt: number, now: number) => void;
 }
 
 /**
@@ -75,6 +77,7 @@ export class DeadlineSweep {
   readonly #onTimer = (): void => {
     const now = performance.now();
     const { received } = this.#options;
+    this.#options.timerRan?.(this.#dueAt, now);
     this.#readUntil = received !== undefined && now - this.#dueAt > BLOCKED_MS ? now + READ_MS : 0;
     this.#received = received?.() ?? 0;
     this.#receivedAt = now;

@@ -207,6 +207,7 @@ function repliesOrThrow(results: Results): unknown[] {
 }
 
 function resultsOfTransaction(results: Results): Results | null {
+  refuseWithoutMulti(results);
   const [error, replies] = results.at(-1) as PipelineResult;
   if (error) {
     const previousErrors = results.slice(0, -1).flatMap(([previous]) => previous ?? []);
@@ -216,4 +217,13 @@ function resultsOfTransaction(results: Results): Results | null {
   return replies.map((reply) =>
     reply instanceof Error ? ([reply] as unknown as PipelineResult) : [null, reply],
   );
+}
+
+/** A server that refuses MULTI runs each of the commands behind it at once, which the error of EXEC denies. */
+function refuseWithoutMulti([multi, ...others]: Results): void {
+  const [refusal] = multi as PipelineResult;
+  if (!refusal) return;
+  const maybeExecuted = others.some(([error]) => !error);
+  const previousErrors = others.flatMap(([error]) => error ?? []);
+  throw Object.assign(refusal, { maybeExecuted, previousErrors });
 }

@@ -1,4 +1,5 @@
 import { maskArguments, withoutArguments } from './sanitize-error.js';
+import type { TimeSpent } from './time-spent.js';
 
 interface ErrorKind {
   /** Whether the same call may succeed later, with nothing changed by the caller. */
@@ -72,6 +73,8 @@ export interface RedisPoolErrorOptions {
   readonly cause?: unknown;
   /** `false`: the server cannot have seen the command. `true`: it may have run. Left out: no command was involved. */
   readonly maybeExecuted?: boolean | undefined;
+  /** Where the time went of a call that took too long. */
+  readonly timeSpent?: TimeSpent | undefined;
 }
 
 /** On the prototype, so that two copies of this package in one process know each other's errors. */
@@ -102,6 +105,8 @@ export class RedisPoolError extends Error {
   declare readonly statusCode?: number;
   /** Whether the server may have run the command; there is no such property when no command was involved. */
   declare readonly maybeExecuted?: boolean;
+  /** Where the time went; only on errors that say that something took too long. */
+  declare readonly timeSpent?: TimeSpent;
 
   constructor(code: RedisPoolErrorCode, message: string, options: RedisPoolErrorOptions = {}) {
     super(maskArguments(message), 'cause' in options ? { cause: withoutArguments(options.cause) } : {});
@@ -110,6 +115,7 @@ export class RedisPoolError extends Error {
     this.retryable = kind.retryable && options.maybeExecuted !== true;
     if (kind.statusCode !== undefined) this.statusCode = kind.statusCode;
     if (options.maybeExecuted !== undefined) this.maybeExecuted = options.maybeExecuted;
+    if (options.timeSpent !== undefined) this.timeSpent = options.timeSpent;
   }
 
   static {

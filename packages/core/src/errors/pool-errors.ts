@@ -1,5 +1,6 @@
 import type { Counters } from '../counters.js';
 import { RedisPoolError, type RedisPoolErrorCode, type RedisPoolErrorOptions } from './errors.js';
+import { describeTime } from './time-spent.js';
 
 /** Makes the errors of one pool: each names it and is counted. */
 export class PoolErrors {
@@ -12,9 +13,12 @@ export class PoolErrors {
     this.#counters = counters;
   }
 
-  /** `reason` follows the name of the pool. */
+  /** `reason` follows the name of the pool; where the time went follows the reason. */
   make(code: RedisPoolErrorCode, reason: string, details: RedisPoolErrorOptions = {}): RedisPoolError {
-    return this.#count(new RedisPoolError(code, `${this.label} ${reason}`, details));
+    const { timeSpent } = details;
+    const where = timeSpent === undefined ? '' : `. Where the time went: ${describeTime(timeSpent)}`;
+    this.#counters.countError(code);
+    return new RedisPoolError(code, `${this.label} ${reason}${where}`, details);
   }
 
   /**
@@ -23,11 +27,6 @@ export class PoolErrors {
    */
   makeOfMany(code: RedisPoolErrorCode, reason: string, details: RedisPoolErrorOptions = {}): RedisPoolError {
     return withoutStack(() => this.make(code, reason, details));
-  }
-
-  #count(error: RedisPoolError): RedisPoolError {
-    this.#counters.countError(error.code);
-    return error;
   }
 }
 

@@ -1,44 +1,35 @@
 import type { ResolvedOptions } from '../options/resolved-options.js';
 import type { Connection } from '../transport/connection.js';
-import { type DialError, dial } from '../transport/dial.js';
-import type { Lane } from './lane.js';
-import type { LaneLink } from './lane-link.js';
+import type { DialCoordinator } from '../transport/dial-coordinator.js';
+import type { Lane, LaneConnection } from './lane.js';
 import { type LinkPolicy, openLaneLink } from './open-lane-link.js';
 
-/** A refused password or certificate does not get better in milliseconds. */
-const FATAL_DELAY_MS = 30_000;
-
-/** A connection that ends so soon costs the server as much as one that it refused, and is paused for as one. */
-const SHORT_LIFE_MS = 1_000;
-
 export interface DialerHost {
+  readonly options: ResolvedOptions;
+  readonly dials: DialCoordinator;
   nextLaneDown(): Lane | undefined;
-  connected(lane: Lane, connection: Connection, link: LaneLink): void;
-  dialFailed(error: DialError, attempt: number, retryInMs: number): void;
+  /** A lane that was down has a connection. */
+  connected(lane: Lane, made: LaneConnection): void;
+  /** A connection that is going to replace the one of a lane that is up. */
+  madeNext(lane: Lane, made: LaneConnection): void;
+  /** Takes a place of the budget for the time in which a lane has two connections. */
+  reserve(): boolean;
+  free(): void;
 }
 
-/**
- * Brings lanes up: one attempt in flight at a time (law 8), full jitter between attempts, and no end to trying.
- */
+/** Without a place for a second connection, or without a second connection: after this part of a lifetime, again. */
+const RETRY_SHARE = 0.1;
+
+/** Brings lanes up, one after another and for ever, and replaces aged connections; the coordinator says when. */
 export class LaneDialer {
-  /** Attempts in a row that failed. */
-  failures = 0;
-  attempts = 0;
-  lastError: DialError | undefined;
-  readonly #options: ResolvedOptions;
   readonly #host: DialerHost;
   readonly #policy: LinkPolicy = { direct: true };
   readonly #abort = new AbortController();
+  readonly #ages = new Map<Lane, NodeJS.Timeout>();
+  readonly #replacing = new Set<Promise<void>>();
   #running: Promise<void> | undefined;
-  #everConnected = false;
-  /** When each lane last came up. */
-  readonly #upSince = new Map<Lane, number>();
-  /** Connections in a row that ended soon. */
-  #shortLives = 0;
-  #wake: () => void = () => {};
 
-  constructor(options: ResolvedOptions, host: DialerHost) {
-    this.#options = options;
+  constructor(host: DialerHost) {
     this.#host = host;
   }
 
@@ -48,11 +39,11 @@ export class LaneDialer {
     this.#running ??= this.#run();
   }
 
-  /** Gives up the attempt in flight; resolves when nothing of it is left. */
+  /** Gives up the attempts in flight; resolves when nothing of them is left. */
   async stop(): Promise<void> {
     this.#abort.abort();
-    this.#wake();
-    await this.#running;
+    for (const timer of this.#ages.values()) clearTimeout(timer);
+    await Promise.all([this.#running, ...this.#replacing]);
   }
 
   get #stopped(): boolean {
@@ -63,8 +54,7 @@ export class LaneDialer {
     // The first step is asynchronous, so that start() is over before the host hears of anything.
     await undefined;
     for (let lane = this.#laneToDial(); lane !== undefined; lane = this.#laneToDial()) {
-      await this.#sleep(this.#nextDelayMs(lane));
-      if (!this.#stopped) await this.#attempt(lane);
+      await this.#connect(lane);
     }
     // In the same step as the last look, so that no lane can go down unseen in between.
     this.#running = undefined;
@@ -74,62 +64,62 @@ export class LaneDialer {
     return this.#stopped ? undefined : this.#host.nextLaneDown();
   }
 
-  async #attempt(lane: Lane): Promise<void> {
-    this.attempts += 1;
-    try {
-      const prepare = async (connection: Connection) => ({
-        connection,
-        link: await openLaneLink(connection, this.#policy),
-      });
-      const { connection, link } = await dial(this.#options, 'lane', prepare, this.#abort.signal);
-      if (this.#stopped) {
-        // Stopped in the moment in which it came up: nobody would ever close it.
-        connection.destroy();
-        await connection.gone;
-        return;
-      }
-      this.failures = 0;
-      this.lastError = undefined;
-      this.#everConnected = true;
-      this.#upSince.set(lane, performance.now());
-      this.#host.connected(lane, connection, link);
-    } catch (error) {
-      this.failures += 1;
-      this.lastError = error as DialError;
-      if (!this.#stopped) this.#host.dialFailed(this.lastError, this.failures, this.#ceilingMs());
-    }
+  async #connect(lane: Lane): Promise<void> {
+    const made = await this.#dial();
+    if (made === undefined) return;
+    this.#host.connected(lane, made);
+    this.#age(lane, made.connection, 1 - Math.random() * 0.1);
   }
 
-  #nextDelayMs(lane: Lane): number {
-    this.#noteLife(lane);
-    const { minDelayMs } = this.#options.reconnect;
-    if (this.failures + this.#shortLives > 0)
-      return minDelayMs + Math.random() * (this.#ceilingMs() - minDelayMs);
-    return this.#everConnected ? Math.random() * minDelayMs : 0;
-  }
-
-  #noteLife(lane: Lane): void {
-    const upSince = this.#upSince.get(lane);
-    if (upSince === undefined) return;
-    this.#upSince.delete(lane);
-    const wasShort = performance.now() - upSince < SHORT_LIFE_MS;
-    this.#shortLives = wasShort ? this.#shortLives + 1 : 0;
-  }
-
-  #ceilingMs(): number {
-    if (this.lastError?.fatal) return FATAL_DELAY_MS;
-    const { minDelayMs, maxDelayMs } = this.#options.reconnect;
-    return Math.min(maxDelayMs, minDelayMs * 2 ** Math.min(this.failures + this.#shortLives, 20));
-  }
-
-  async #sleep(delayMs: number): Promise<void> {
-    if (delayMs <= 0 || this.#stopped) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, delayMs);
-      this.#wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
+  /** Never rejects. The coordinator tells everybody of failures, and lets the next attempt wait. */
+  async #dial(): Promise<LaneConnection | undefined> {
+    const prepare = async (connection: Connection): Promise<LaneConnection> => ({
+      connection,
+      link: await openLaneLink(connection, this.#policy),
     });
+    try {
+      const made = await this.#host.dials.dial('lane', prepare, this.#abort.signal);
+      if (!this.#stopped) return made;
+      // Stopped in the moment in which it came up: nobody would ever close it.
+      made.connection.destroy();
+      await made.connection.gone;
+    } catch {}
+    return undefined;
+  }
+
+  /** Has the connection of a lane replaced after that share of its lifetime. */
+  #age(lane: Lane, connection: Connection, share: number): void {
+    clearTimeout(this.#ages.get(lane));
+    if (this.#stopped) return;
+    const replace = (): void => {
+      const replacing = this.#replace(lane, connection).finally(() => this.#replacing.delete(replacing));
+      this.#replacing.add(replacing);
+    };
+    const timer = setTimeout(replace, Math.max(1, this.#host.options.laneMaxLifetimeMs * share));
+    // An idle pool does not keep the process alive by its age.
+    timer.unref();
+    this.#ages.set(lane, timer);
+  }
+
+  async #replace(lane: Lane, old: Connection): Promise<void> {
+    if (!lane.isUp || lane.connection !== old) return;
+    const next = this.#host.reserve() ? await this.#dialBeside(lane, old) : undefined;
+    if (next !== undefined) this.#age(lane, next.connection, 1 - Math.random() * 0.1);
+    else if (lane.connection === old) this.#age(lane, old, RETRY_SHARE);
+  }
+
+  /** The place is given back when one of the two connections is gone. */
+  async #dialBeside(lane: Lane, old: Connection): Promise<LaneConnection | undefined> {
+    const next = await this.#dial();
+    if (next !== undefined && lane.isUp && lane.connection === old) {
+      void Promise.race([old.gone, next.connection.gone]).then(() => this.#host.free());
+      this.#host.madeNext(lane, next);
+      return next;
+    }
+    // The old one was lost meanwhile, and its lane has found another one or is about to.
+    next?.connection.destroy();
+    await next?.connection.gone;
+    this.#host.free();
+    return undefined;
   }
 }

@@ -2,9 +2,13 @@ import type { PoolCommand } from '../commands/command.js';
 import { CommandQueue } from '../commands/command-queue.js';
 import { DeadlineSweep } from '../commands/deadline-sweep.js';
 import type { Counters } from '../counters.js';
+import type { CutList } from '../cut-list.js';
 import type { PoolErrors } from '../errors/pool-errors.js';
 import { withoutArguments } from '../errors/sanitize-error.js';
+import { divideTime, type Spending, type TimeSpent } from '../errors/time-spent.js';
+import { uselessness } from '../errors/useless-connection.js';
 import type { ResolvedOptions } from '../options/resolved-options.js';
+import type { LoopDelay } from '../transport/loop-delay.js';
 import type { Affinity } from './affinity.js';
 import { Lane, type LaneHost, type LaneLoss } from './lane.js';
 import type { LatencyHistogram } from './latency-histogram.js';
@@ -15,12 +19,16 @@ import { PendingCommands } from './pending-commands.js';
 export interface RouterHost {
   readonly options: ResolvedOptions;
   readonly counters: Counters;
+  readonly cuts: CutList;
   readonly latency: LatencyHistogram;
+  readonly delay: LoopDelay;
   readonly errors: PoolErrors;
   readonly lastDialError: unknown;
   /** Has the lanes that are down connected. */
   start(): void;
-  laneLost(lane: Lane, loss: LaneLoss): void;
+  /** A server says that connections to it are of no use any more. `true`: they are being replaced. */
+  replaceUseless(reason: string): boolean;
+  laneLost(loss: LaneLoss): void;
   nothingPending(): void;
 }
 
@@ -38,21 +46,20 @@ export class LaneRouter implements LaneHost, LostCommandsHost {
   readonly #waiting = new CommandQueue();
   readonly #waitingSweep = new DeadlineSweep(this.#waiting, (command) => this.#expireWaiting(command), {
     swept: () => this.#dropSettled(),
+    timerRan: (dueAt, now) => void this.#host.delay.note(dueAt, now),
   });
   /** Commands of the pool itself: no caller misses them. */
   readonly #own = new WeakSet<PoolCommand>();
+  /** Those that were refused by a connection that is of no more use, and go again by the next one. */
+  readonly #moved = new WeakSet<PoolCommand>();
+  /** Of these, the last one that waits: the next comes behind it, and in front of whatever was called later. */
+  #lastMoved: PoolCommand | undefined;
   #phase: Phase = { tag: 'open' };
-  #cutCommands = 0;
 
   constructor(host: RouterHost) {
     this.#host = host;
     this.lanes = Array.from({ length: host.options.lanes }, (_, index) => new Lane(index, this));
     this.pending = new PendingCommands(host.options.maxPending, () => host.nothingPending());
-  }
-
-  /** Left without an answer by the end of the engine: their callers got an error. */
-  get cutCommands(): number {
-    return this.#cutCommands;
   }
 
   get waitingCommands(): number {
@@ -80,10 +87,14 @@ export class LaneRouter implements LaneHost, LostCommandsHost {
     this.accept(command, affinity);
   }
 
-  /** Sends what waited, as long as a lane is up. */
+  /**
+   * Sends what waited, as long as a lane is up. Not while one is retiring: what was sent by it before may still be
+   * refused and would come behind what was called later (law 9).
+   */
   pump(): void {
-    if (this.#waiting.length === 0 || !this.isUp) return;
+    if (this.#waiting.length === 0 || !this.isUp || this.#isRetiring) return;
     this.#waitingSweep.disarm();
+    this.#lastMoved = undefined;
     for (const command of this.#waiting.takeAll()) {
       if (command.settled) this.done(command);
       else this.#route(command);
@@ -95,9 +106,15 @@ export class LaneRouter implements LaneHost, LostCommandsHost {
     this.#phase = { tag: 'closed', error };
   }
 
+  /** Nothing more goes by the connections that are up; they end when everything is answered. */
+  retireAll(reason: string): void {
+    for (const lane of this.lanes) lane.retire(undefined, new Error(reason));
+  }
+
   /** Ends what still waits for a connection. */
   failWaiting(): void {
     this.#waitingSweep.disarm();
+    this.#lastMoved = undefined;
     for (const command of this.#waiting.takeAll()) {
       const reason = `was closed while ${nameOf(command)} waited for a connection`;
       this.#cut(command, reason, { maybeExecuted: this.#wasSentBefore(command) });
@@ -111,14 +128,22 @@ export class LaneRouter implements LaneHost, LostCommandsHost {
     return this.#host.latency;
   }
 
+  get delay(): LoopDelay {
+    return this.#host.delay;
+  }
+
   answered(command: PoolCommand): void {
     this.pending.remove(command);
   }
 
-  refused(command: PoolCommand, error: Error): void {
+  refused(command: PoolCommand, error: Error, lane: Lane): void {
     if (!command.settled && command.retryAfter(error)) {
       // The server did not run it (NOSCRIPT): it goes again, in another form, within the same deadline.
       this.#route(command);
+      return;
+    }
+    if (this.#movesOn(command, error, lane)) {
+      this.#wait(command, true);
       return;
     }
     this.counters.errorReplies += 1;
@@ -131,17 +156,29 @@ export class LaneRouter implements LaneHost, LostCommandsHost {
     const reason =
       `got no reply to ${nameOf(command)} after ${elapsedMs} ms ` +
       `(commandTimeoutMs ${this.#host.options.commandTimeoutMs}; ${lane.inFlight} in flight on lane ${lane.index})`;
+    const timeSpent = this.#timeSpent(command, now, {
+      last: (lane.connection?.unsentBytes ?? 0) > 0 ? 'socketMs' : 'serverMs',
+      connectionMs: Math.max(0, lane.upSince - command.startedAt),
+    });
     // Even what still lies in the buffer of the socket goes out later.
-    command.fail(this.#host.errors.makeOfMany('RP_ERR_COMMAND_TIMEOUT', reason, { maybeExecuted: true }));
+    const details = { maybeExecuted: true, timeSpent };
+    command.fail(this.#host.errors.makeOfMany('RP_ERR_COMMAND_TIMEOUT', reason, details));
   }
 
-  laneLost(lane: Lane, commands: readonly PoolCommand[], loss: LaneLoss): void {
-    this.#waiting.prepend(takeSurvivors(commands, loss, this));
+  laneLost(_lane: Lane, commands: readonly PoolCommand[], loss: LaneLoss): void {
+    const survivors = takeSurvivors(commands, loss, this);
+    if (this.#lastMoved === undefined) this.#waiting.prepend(survivors);
+    else for (const command of survivors) this.#wait(command, true);
     const oldest = this.#waiting.head;
     if (oldest !== undefined) this.#waitingSweep.arm(oldest.deadline);
-    this.#host.laneLost(lane, loss);
+    this.#host.laneLost(loss);
     this.pump();
     if (this.#phase.tag === 'open') this.#host.start();
+  }
+
+  replaced(): void {
+    this.counters.replacedConnections += 1;
+    this.pump();
   }
 
   // ---- what becomes of the commands of a lost lane ----
@@ -175,9 +212,31 @@ export class LaneRouter implements LaneHost, LostCommandsHost {
       this.#send(command, lane);
       return;
     }
-    this.#waiting.push(command);
-    this.#waitingSweep.arm(command.deadline);
+    this.#wait(command, false);
     this.#host.start();
+  }
+
+  #wait(command: PoolCommand, moved: boolean): void {
+    if (moved) {
+      this.#waiting.insertAfter(this.#lastMoved, command);
+      this.#lastMoved = command;
+    } else this.#waiting.push(command);
+    this.#waitingSweep.arm(command.deadline);
+  }
+
+  /**
+   * Whether a refused command goes again, by another connection: once, and only alone, since of what left together
+   * other parts may have run.
+   */
+  #movesOn(command: PoolCommand, error: Error, lane: Lane): boolean {
+    const reason = uselessness(error);
+    if (reason === undefined || this.#phase.tag === 'closed' || this.#moved.has(command)) return false;
+    // The others on the same connection are refused for the same reason.
+    if (!lane.isRetiring && !this.#host.replaceUseless(reason)) return false;
+    if (command.settled || command.batch !== undefined) return false;
+    this.#moved.add(command);
+    command.writeNumber = 0;
+    return true;
   }
 
   #send(command: PoolCommand, lane: Lane): void {
@@ -194,8 +253,16 @@ export class LaneRouter implements LaneHost, LostCommandsHost {
     // Nobody overtakes what waits already.
     if (this.#waiting.length > 0) return undefined;
     if (affinity === undefined) return this.#leastBusy();
-    if (affinity.unanswered <= 1 || !affinity.lane?.isUp) affinity.lane = this.#leastBusy();
+    if (affinity.unanswered <= 1 || !affinity.lane?.isUp) {
+      // Its earlier commands come first.
+      if (affinity.unanswered > 1 && affinity.lane?.isRetiring) return undefined;
+      affinity.lane = this.#leastBusy();
+    }
     return affinity.lane;
+  }
+
+  get #isRetiring(): boolean {
+    return this.lanes.some((lane) => lane.isRetiring);
   }
 
   #leastBusy(): Lane | undefined {
@@ -211,8 +278,15 @@ export class LaneRouter implements LaneHost, LostCommandsHost {
     const { commandTimeoutMs } = options;
     // Where to is told by the cause: what frameworks answer over HTTP is the message.
     const reason = `has no connection; ${nameOf(command)} waited ${commandTimeoutMs} ms (commandTimeoutMs)`;
-    const details = { cause: lastDialError, maybeExecuted: this.#wasSentBefore(command) };
+    const timeSpent = this.#timeSpent(command, performance.now(), { last: 'connectionMs' });
+    const details = { cause: lastDialError, maybeExecuted: this.#wasSentBefore(command), timeSpent };
     command.fail(errors.makeOfMany('RP_ERR_UNAVAILABLE', reason, details));
+  }
+
+  #timeSpent(command: PoolCommand, now: number, how: Pick<Spending, 'last' | 'connectionMs'>): TimeSpent {
+    const { startedAt } = command;
+    const blockedMs = this.#host.delay.blockedSince(startedAt, now);
+    return divideTime({ elapsedMs: now - startedAt, blockedMs, ...how });
   }
 
   /** A read that waits to be sent again may have run the first time. */
@@ -221,12 +295,16 @@ export class LaneRouter implements LaneHost, LostCommandsHost {
   }
 
   #dropSettled(): void {
-    while (this.#waiting.head?.settled) this.done(this.#waiting.shift() as PoolCommand);
+    while (this.#waiting.head?.settled) {
+      const command = this.#waiting.shift() as PoolCommand;
+      if (command === this.#lastMoved) this.#lastMoved = undefined;
+      this.done(command);
+    }
   }
 
   /** Fails what the end of the engine leaves without an answer. */
   #cut(command: PoolCommand, reason: string, details: { cause?: unknown; maybeExecuted: boolean }): void {
-    if (!command.settled && !this.#own.has(command)) this.#cutCommands += 1;
+    if (!command.settled && !this.#own.has(command)) this.#host.cuts.addCommand(nameOf(command));
     const error = this.#phase.tag === 'closed' ? this.#phase.error : undefined;
     command.fail(error ?? this.#host.errors.make('RP_ERR_CLOSED', reason, details));
   }

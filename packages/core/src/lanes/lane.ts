@@ -2,14 +2,18 @@ import type { CommandOwner, PoolCommand } from '../commands/command.js';
 import { CommandQueue } from '../commands/command-queue.js';
 import { DeadlineSweep } from '../commands/deadline-sweep.js';
 import type { Connection } from '../transport/connection.js';
+import type { LoopDelay } from '../transport/loop-delay.js';
 import type { LaneLink } from './lane-link.js';
 import type { LatencyHistogram } from './latency-histogram.js';
 
 /** What a lane tells its engine. */
 export interface LaneHost {
   readonly latency: LatencyHistogram;
+  readonly delay: LoopDelay;
   answered(command: PoolCommand): void;
-  refused(command: PoolCommand, error: Error): void;
+  refused(command: PoolCommand, error: Error, lane: Lane): void;
+  /** A lane has left the connection that it was told to retire, and has the next one if there was one. */
+  replaced(lane: Lane): void;
   expired(command: PoolCommand, lane: Lane, now: number): void;
   /** The commands that were in flight, in their order; those already settled included. */
   laneLost(lane: Lane, commands: readonly PoolCommand[], loss: LaneLoss): void;
@@ -19,11 +23,24 @@ export interface LaneLoss {
   readonly cause: Error | undefined;
   /** Commands with a higher write number never reached the socket. */
   readonly lastWriteNumber: number;
+  /** Whether it was to go anyway. */
+  readonly wasRetiring: boolean;
 }
 
+/** A connection and the way onto it. */
+export interface LaneConnection {
+  readonly connection: Connection;
+  readonly link: LaneLink;
+}
+
+/** `retiring`: nothing more is sent; when all is answered the connection makes room for `next`, or ends. */
 type LaneState =
   | { readonly tag: 'down' }
-  | { readonly tag: 'up'; readonly connection: Connection; readonly link: LaneLink };
+  | ({ readonly tag: 'up' } & LaneConnection)
+  | ({ readonly tag: 'retiring'; readonly next: LaneConnection | undefined } & LaneConnection);
+
+/** How long a connection that was left may take to end. */
+const QUIT_MS = 1_000;
 
 const DOWN: LaneState = { tag: 'down' };
 
@@ -46,12 +63,14 @@ export class Lane implements CommandOwner {
   readonly #inFlight = new CommandQueue();
   readonly #sweep: DeadlineSweep;
   #state: LaneState = DOWN;
+  #upSince = 0;
 
   constructor(index: number, host: LaneHost) {
     this.index = index;
     this.#host = host;
     this.#sweep = new DeadlineSweep(this.#inFlight, (command, now) => host.expired(command, this, now), {
       received: () => this.connection?.socket.bytesRead ?? 0,
+      timerRan: (dueAt, now) => void host.delay.note(dueAt, now),
     });
   }
 
@@ -59,12 +78,26 @@ export class Lane implements CommandOwner {
     return this.#state.tag === 'up';
   }
 
+  /** Answers what it has, and then changes its connection. */
+  get isRetiring(): boolean {
+    return this.#state.tag === 'retiring';
+  }
+
+  get isDown(): boolean {
+    return this.#state.tag === 'down';
+  }
+
   get connection(): Connection | undefined {
-    return this.#state.tag === 'up' ? this.#state.connection : undefined;
+    return this.#state.tag === 'down' ? undefined : this.#state.connection;
   }
 
   get linkKind(): LaneLink['kind'] | 'none' {
-    return this.#state.tag === 'up' ? this.#state.link.kind : 'none';
+    return this.#state.tag === 'down' ? 'none' : this.#state.link.kind;
+  }
+
+  /** When its connection came up: what was called before then has waited for it. */
+  get upSince(): number {
+    return this.#upSince;
   }
 
   /** Written and unanswered commands, those that timed out included: their replies are still to come. */
@@ -78,11 +111,27 @@ export class Lane implements CommandOwner {
     return oldest === undefined ? 0 : now - oldest.startedAt;
   }
 
-  attach(connection: Connection, link: LaneLink): void {
+  attach({ connection, link }: LaneConnection): void {
     this.#state = { tag: 'up', connection, link };
+    this.#upSince = performance.now();
     this.counters.connections += 1;
     connection.coalescer.watch(() => this.#inFlight.length);
     connection.onLost((cause) => this.#detach(connection, cause));
+  }
+
+  /**
+   * Sends nothing more on its connection, and leaves it when everything is answered: to `next`, or, with a `cause`, to
+   * nothing. Only while the lane is up.
+   */
+  retire(next: LaneConnection | undefined, cause?: Error): void {
+    if (this.#state.tag !== 'up') return;
+    const { connection, link } = this.#state;
+    this.#state = { tag: 'retiring', connection, link, next };
+    // Answered behind everything else. When the connection goes instead, that is heard of elsewhere.
+    const answered = (): void => {
+      if (this.connection === connection && !connection.lost) this.#leave(cause);
+    };
+    connection.redis.ping().then(answered, answered);
   }
 
   /** Only while the lane is up. */
@@ -102,7 +151,7 @@ export class Lane implements CommandOwner {
   }
 
   refused(command: PoolCommand, error: Error): void {
-    if (this.#takeOut(command)) this.#host.refused(command, error);
+    if (this.#takeOut(command)) this.#host.refused(command, error, this);
   }
 
   #takeOut(command: PoolCommand): boolean {
@@ -118,12 +167,34 @@ export class Lane implements CommandOwner {
     return true;
   }
 
+  /** Everything is answered. */
+  #leave(cause: Error | undefined): void {
+    const state = this.#state;
+    if (state.tag !== 'retiring') return;
+    if (state.next === undefined || state.next.connection.lost) {
+      state.connection.destroy(cause);
+      return;
+    }
+    this.counters.flushes += state.connection.coalescer.flushes;
+    this.attach(state.next);
+    void state.connection.quit(QUIT_MS);
+    this.#host.replaced(this);
+  }
+
   #detach(connection: Connection, cause: Error | undefined): void {
+    const state = this.#state;
+    // One that was left, or is next.
+    if (state.tag === 'down' || state.connection !== connection) return;
+    const wasRetiring = state.tag === 'retiring';
     this.#state = DOWN;
     this.#sweep.disarm();
     const { flushed, flushes } = connection.coalescer;
     this.counters.flushes += flushes;
     const commands = this.#inFlight.takeAll();
-    this.#host.laneLost(this, commands, { cause, lastWriteNumber: flushed });
+    if (state.tag === 'retiring') {
+      if (state.next?.connection.lost === false) this.attach(state.next);
+      this.#host.replaced(this);
+    }
+    this.#host.laneLost(this, commands, { cause, lastWriteNumber: flushed, wasRetiring });
   }
 }

@@ -31,6 +31,8 @@ export function takeSurvivors(
       host.fail(command, wasSent(command.batch?.decisive ?? command), loss);
       return false;
     }
+    // As if it had never been handed over: who gives it up now can say that it did not run.
+    if (!wasSent(command)) command.owner = undefined;
     command.writeNumber = 0;
     return true;
   });

@@ -1,3 +1,4 @@
+import type { PoolCommand } from '../commands/command.js';
 import type { LeaseConnection } from './lease-connection.js';
 
 /** How long a server that does not answer may delay the end of a cancelled wait; then the connection goes. */
@@ -34,12 +35,35 @@ async function unblockUntilAnswered(
   lease: LeaseConnection,
   limitMs: number,
 ): Promise<void> {
-  const limit = setTimeout(() => host.giveUp(lease), limitMs);
+  const limit = limitSilence(host, lease, limitMs);
   for (let pauseMs = 1; lease.inFlight > 0; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
     if (lease.unblockId !== undefined) await host.unblock(lease.unblockId).catch(() => false);
     if (lease.inFlight > 0) await pause(pauseMs);
   }
-  clearTimeout(limit);
+  limit.end();
+}
+
+/** Gives the connection up after `limitMs`, unless the server answers in the very turn that the limit passes in. */
+function limitSilence(host: UnblockingHost, lease: LeaseConnection, limitMs: number): { end(): void } {
+  let timer: NodeJS.Timeout | undefined;
+  const arm = (): void => {
+    timer = setTimeout(() => judge(lease.oldest), limitMs);
+  };
+  // Timers run before I/O: after a blocked event loop the reply may lie in the socket, and an element in it.
+  const judge = (late: PoolCommand | undefined): void => {
+    setImmediate(() => {
+      if (timer === undefined || lease.inFlight === 0) return;
+      if (lease.oldest === late) host.giveUp(lease);
+      else arm();
+    });
+  };
+  arm();
+  return {
+    end() {
+      clearTimeout(timer);
+      timer = undefined;
+    },
+  };
 }
 
 function pause(ms: number): Promise<void> {

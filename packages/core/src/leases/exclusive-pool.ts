@@ -3,9 +3,6 @@ import { type Waiter, WaiterList } from './waiter-list.js';
 
 /** Attempts at once: a burst of callers must not become a burst of handshakes. */
 const MAX_DIALS = 4;
-/** Pause after a failed attempt, growing to the longest, with full jitter. */
-const FIRST_PAUSE_MS = 50;
-const LONGEST_PAUSE_MS = 2_000;
 
 export interface ExclusivePoolLimits {
   readonly minIdle: number;
@@ -16,6 +13,7 @@ export interface ExclusivePoolLimits {
 
 /** Where resources come from and what they may cost. */
 export interface ResourceHost<T> {
+  /** After a failure it takes the time that it needs: the pool calls it again at once. */
   create(): Promise<T>;
   /** Must not throw. */
   destroyOne(resource: T): void;
@@ -71,10 +69,8 @@ export class ExclusivePool<T> {
   #leased = 0;
   #creating = 0;
   #generation = 0;
-  #failures = 0;
   #closed = false;
   #evictionTimer: NodeJS.Timeout | undefined;
-  #pauseTimer: NodeJS.Timeout | undefined;
 
   constructor(host: ResourceHost<T>, limits: ExclusivePoolLimits) {
     this.#host = host;
@@ -182,19 +178,10 @@ export class ExclusivePool<T> {
     }
   }
 
-  /** As `grow()`, without the pause after failures: what they came from is over. */
-  resume(): void {
-    clearTimeout(this.#pauseTimer);
-    this.#pauseTimer = undefined;
-    this.#failures = 0;
-    this.grow();
-  }
-
   /** Rejects whoever waits, destroys what is idle, and from now on whatever comes back. */
   close(error: () => unknown): void {
     this.#closed = true;
     clearTimeout(this.#evictionTimer);
-    clearTimeout(this.#pauseTimer);
     for (let waiter = this.#waiters.shift(); waiter !== undefined; waiter = this.#waiters.shift()) {
       waiter.reject(error());
     }
@@ -202,7 +189,7 @@ export class ExclusivePool<T> {
   }
 
   #wantsMore(): boolean {
-    if (this.#closed || this.#pauseTimer !== undefined) return false;
+    if (this.#closed) return false;
     const spare = this.#idle.length + this.#creating - this.#waiters.length;
     return spare < 0 || spare < this.#limits.minIdle;
   }
@@ -216,7 +203,6 @@ export class ExclusivePool<T> {
       this.#creating -= 1;
       this.lastError = error;
       this.#host.free();
-      this.#pause();
       this.grow();
       return;
     }
@@ -230,23 +216,9 @@ export class ExclusivePool<T> {
     const now = performance.now();
     const slot = { resource, generation, retireAt: now + lifetimeMs, idleSince: now };
     const isUsable = this.#host.isUsable(resource);
-    if (isUsable) {
-      this.#failures = 0;
-      this.lastError = undefined;
-    } else this.#pause();
+    if (isUsable) this.lastError = undefined;
     if (this.#closed || !isUsable || generation !== this.#generation) this.#discard(slot);
     else this.#handOver(slot, now);
-  }
-
-  #pause(): void {
-    if (this.#closed || this.#pauseTimer !== undefined) return;
-    this.#failures += 1;
-    const ceilingMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** this.#failures);
-    const delayMs = FIRST_PAUSE_MS + Math.random() * (ceilingMs - FIRST_PAUSE_MS);
-    this.#pauseTimer = setTimeout(() => {
-      this.#pauseTimer = undefined;
-      this.grow();
-    }, delayMs);
   }
 
   #handOver(slot: Slot<T>, now: number): void {

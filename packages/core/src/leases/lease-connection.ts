@@ -1,8 +1,11 @@
 import { type CommandArgument, type CommandOwner, PoolCommand } from '../commands/command.js';
 import { CommandQueue } from '../commands/command-queue.js';
+import type { Place } from '../errors/place.js';
 import { withoutArguments } from '../errors/sanitize-error.js';
+import { uselessness } from '../errors/useless-connection.js';
 import { PublicLink } from '../lanes/lane-link.js';
 import type { Connection } from '../transport/connection.js';
+import { SHORTEST_STALL_MS } from '../transport/connection-watch.js';
 import type { BlockingWork } from './blocking-call.js';
 import { type HomeState, SessionState } from './session-state.js';
 
@@ -11,7 +14,11 @@ export interface LeaseErrors {
   /** The connection went before the command was answered. */
   lost(command: PoolCommand, cause: unknown, maybeExecuted: boolean): unknown;
   /** The command was not answered within `timeoutMs`. */
-  late(command: PoolCommand, timeoutMs: number): unknown;
+  late(command: PoolCommand, timeoutMs: number, connection: Connection): unknown;
+  /** Nothing came on this connection for so long while the server owed a reply: it ends. */
+  silent(connection: Connection, silentMs: number): void;
+  /** The server says that connections to it are of no use any more. */
+  useless(reason: string): void;
 }
 
 /** A connection that one caller has for itself, and what that caller's commands left on it. */
@@ -22,6 +29,8 @@ export class LeaseConnection implements CommandOwner {
   readonly state = new SessionState();
   /** While an UNBLOCK for this connection may be under way; see `endWaits()`. */
   unblocking: Promise<void> | undefined;
+  /** Where whoever has it got it. */
+  acquiredAt: Place | undefined;
   /** What waits at the server on it. */
   readonly works = new Set<BlockingWork>();
   readonly #home: HomeState;
@@ -41,6 +50,11 @@ export class LeaseConnection implements CommandOwner {
 
   get inFlight(): number {
     return this.#inFlight.length;
+  }
+
+  /** Sent before all others that are not answered yet. */
+  get oldest(): PoolCommand | undefined {
+    return this.#inFlight.head;
   }
 
   get isUsable(): boolean {
@@ -99,6 +113,7 @@ export class LeaseConnection implements CommandOwner {
     }
     this.#stopTimer(command);
     this.state.noteRefusal(command, error);
+    this.#noteUselessness(error);
     if (this.#inFlight.length === 0) this.#onAnswered();
     command.refuse(withoutArguments(Object.assign(error, { command: { name: command.name } })) as Error);
   }
@@ -162,14 +177,26 @@ export class LeaseConnection implements CommandOwner {
     this.#inFlight.push(command);
   }
 
+  #noteUselessness(error: Error): void {
+    const reason = uselessness(error);
+    if (reason === undefined) return;
+    this.state.doubt();
+    this.#errors.useless(reason);
+  }
+
   #limit(command: PoolCommand, timeoutMs: number): void {
+    const { socket } = this.connection;
+    const receivedBefore = socket.bytesRead;
     const expire = (): void => {
       this.#timers.delete(command);
       if (command.settled) return;
       // Its reply is still owed: nobody else gets this connection.
       this.state.doubt();
       this.#onAnswered();
-      command.fail(this.#errors.late(command, timeoutMs));
+      command.fail(this.#errors.late(command, timeoutMs, this.connection));
+      // Behind a command that waits at the server nothing else is answered either.
+      const isSilent = socket.bytesRead === receivedBefore && this.works.size === 0;
+      if (isSilent && timeoutMs >= SHORTEST_STALL_MS) this.#errors.silent(this.connection, timeoutMs);
     };
     // One turn of the event loop later: a reply that lies in the socket by then is in time.
     this.#timers.set(command, setTimeout(setImmediate, timeoutMs, expire));

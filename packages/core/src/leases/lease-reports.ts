@@ -1,6 +1,8 @@
 import type { PoolCommand } from '../commands/command.js';
 import type { RedisPoolError } from '../errors/errors.js';
 import { Place } from '../errors/place.js';
+import { divideTime, type Spending, type TimeSpent } from '../errors/time-spent.js';
+import type { Connection } from '../transport/connection.js';
 import type { ExclusivePool } from './exclusive-pool.js';
 import type { ForgottenLease } from './forgotten-leases.js';
 import type { Holder } from './holder.js';
@@ -25,9 +27,11 @@ export class LeaseReports {
     const holding = holder?.holding();
     const own = holding === undefined ? '' : `. This caller holds a lease itself, since:\n${holding.place}`;
     const reason = `had no lease to give within ${limitMs} ms (acquireTimeoutMs): ${this.#state()}${own}`;
+    const last = this.#host.isUp ? 'leaseMs' : 'connectionMs';
     return this.#host.error('RP_ERR_ACQUIRE_TIMEOUT', reason, {
       ...(cause === undefined ? {} : { cause }),
       maybeExecuted: false,
+      timeSpent: this.#timeSpent(limitMs, last),
     });
   }
 
@@ -56,14 +60,16 @@ export class LeaseReports {
     return this.#host.error('RP_ERR_LEASE_RELEASED', reason, { maybeExecuted });
   }
 
-  late(command: PoolCommand, timeoutMs: number): RedisPoolError {
+  late(command: PoolCommand, timeoutMs: number, { unsentBytes }: Connection): RedisPoolError {
     const reason = `got no reply to ${nameOf(command)} on a lease within ${timeoutMs} ms (commandTimeoutMs)`;
-    return this.#host.error('RP_ERR_COMMAND_TIMEOUT', reason, { maybeExecuted: true });
+    const timeSpent = this.#timeSpent(timeoutMs, unsentBytes > 0 ? 'socketMs' : 'serverMs');
+    return this.#host.error('RP_ERR_COMMAND_TIMEOUT', reason, { maybeExecuted: true, timeSpent });
   }
 
   lateWait(command: PoolCommand, timeoutMs: number): RedisPoolError {
     const reason = `got no reply to ${nameOf(command)} within ${timeoutMs} ms (its own timeout and commandTimeoutMs)`;
-    return this.#host.error('RP_ERR_COMMAND_TIMEOUT', reason, { maybeExecuted: true });
+    const timeSpent = this.#timeSpent(timeoutMs, 'serverMs');
+    return this.#host.error('RP_ERR_COMMAND_TIMEOUT', reason, { maybeExecuted: true, timeSpent });
   }
 
   lost(command: PoolCommand, cause: unknown, maybeExecuted: boolean): RedisPoolError {
@@ -95,6 +101,14 @@ export class LeaseReports {
       `A lease of Redis pool "${name}" was taken back: ${label} has ended and did not use it for ${afterMs} ms ` +
         '(forgottenLeaseMs); release() is missing',
     );
+  }
+
+  /** Of a wait that ended at its limit just now. */
+  #timeSpent(limitMs: number, last: Spending['last']): TimeSpent {
+    const now = performance.now();
+    // Timers of waits come late for the same reasons as all others.
+    const blockedMs = this.#host.delay.blockedSince(now - limitMs, now);
+    return divideTime({ elapsedMs: limitMs, last, blockedMs });
   }
 
   #state(): string {

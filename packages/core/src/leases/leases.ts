@@ -1,7 +1,6 @@
 import type { PoolCommand } from '../commands/command.js';
 import type { Place } from '../errors/place.js';
 import type { Connection } from '../transport/connection.js';
-import { dial } from '../transport/dial.js';
 import { BlockingCall, type BlockingHost, type BlockingWork } from './blocking-call.js';
 import { BlockingCalls } from './blocking-calls.js';
 import { BlockingChain } from './blocking-chain.js';
@@ -45,8 +44,6 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
   readonly #abort = new AbortController();
   #phase: Phase = { tag: 'open' };
   #lanesSeen = 0;
-  #cutLeases = 0;
-  #cutCommands = 0;
 
   constructor(host: LeaseHost) {
     const { commandTimeoutMs, minIdleLeases, leaseIdleMs, leaseMaxLifetimeMs, maxWaiting } = host.options;
@@ -71,16 +68,6 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
 
   get blockingCalls(): number {
     return this.#blocking.size;
-  }
-
-  /** Leases that were still held at the end of the engine. */
-  get cutLeases(): number {
-    return this.#cutLeases;
-  }
-
-  /** Commands on leases that the end of the engine left without an answer. */
-  get cutCommands(): number {
-    return this.#cutCommands;
   }
 
   /** A connection that can be had without waiting for anything, not even a hook; `undefined` when there is none. */
@@ -113,6 +100,7 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
   /** Says who holds a slot from now on, and where it was acquired. */
   setTenant(slot: LeaseSlot, tenant: Holder | 'someone', place: Place): void {
     this.#tenants.set(slot, tenant);
+    slot.resource.acquiredAt = place;
     this.#watch.add(slot, place);
   }
 
@@ -184,7 +172,9 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
       this.drain();
       this.#watch.close();
       this.forgotten.close();
-      for (const tenant of this.#tenants.values()) if (tenant !== 'command') this.#cutLeases += 1;
+      for (const [{ resource }, tenant] of this.#tenants) {
+        if (tenant !== 'command') this.#host.cuts.addLease(resource.acquiredAt);
+      }
     }
     const connections = [...this.#connected];
     for (const lease of connections) lease.destroy();
@@ -201,7 +191,12 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
     this.#lanesSeen += 1;
     // Another server may be at that address now: what was connected before is not handed out again.
     if (this.#lanesSeen > this.#host.options.lanes) this.#pool.reset();
-    this.#pool.resume();
+    this.#pool.grow();
+  }
+
+  /** No connection made before now is handed out again. */
+  reset(): void {
+    this.#pool.reset();
   }
 
   evictOne(): boolean {
@@ -216,13 +211,15 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
     const prepare = async (connection: Connection): Promise<LeaseConnection> => {
       const lease = new LeaseConnection(connection, await unblockIdOf(connection), home, this);
       this.#connected.add(lease);
+      // A holder's commands have limits of their own, and a PING in between could be an answer of its transaction.
+      this.#host.watch.add({ connection, owed: () => 0, mayPing: () => this.#isIdle(lease) });
       lease.onLost(() => {
         this.#connected.delete(lease);
         this.#pool.forget(lease);
       });
       return lease;
     };
-    return dial(options, 'lease', prepare, this.#abort.signal);
+    return this.#host.dials.dial('lease', prepare, this.#abort.signal);
   }
 
   destroyOne(lease: LeaseConnection): void {
@@ -253,7 +250,6 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
   }
 
   giveUp(lease: LeaseConnection): void {
-    if (this.#phase.tag === 'draining') this.#cutCommands += lease.inFlight;
     lease.destroy();
   }
 
@@ -264,13 +260,21 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
   // ---- what a connection ends commands with ----
 
   lost(command: PoolCommand, cause: unknown, maybeExecuted: boolean): unknown {
+    if (this.#phase.tag !== 'open') this.#host.cuts.addCommand(command.profile.name.toUpperCase());
     if (this.#phase.tag !== 'closed') return this.#reports.lost(command, cause, maybeExecuted);
-    this.#cutCommands += 1;
     return this.#phase.error ?? this.#reports.closed(command, cause, maybeExecuted);
   }
 
-  late(command: PoolCommand, timeoutMs: number): unknown {
-    return this.#reports.late(command, timeoutMs);
+  useless(reason: string): void {
+    this.#host.replaceUseless(reason);
+  }
+
+  silent(connection: Connection, silentMs: number): void {
+    this.#host.watch.giveUp(connection, silentMs);
+  }
+
+  late(command: PoolCommand, timeoutMs: number, connection: Connection): unknown {
+    return this.#reports.late(command, timeoutMs, connection);
   }
 
   #workOf(commands: readonly PoolCommand[], lease: LeaseConnection): BlockingWork {
@@ -346,6 +350,11 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
     if (holding === undefined || idle + creating > 0 || used < max) return;
     if (!isDeadlock({ holder, tenants: this.#tenants.values(), leased, waiting: this.#waiting })) return;
     throw this.#reports.deadlock(holding.place);
+  }
+
+  #isIdle(lease: LeaseConnection): boolean {
+    for (const { resource } of this.#tenants.keys()) if (resource === lease) return false;
+    return lease.isClean;
   }
 
   #endError(maybeExecuted: boolean): unknown {

@@ -6,6 +6,11 @@ export interface Credentials {
   /** ACL user. @default the server's `default` user */
   readonly username?: string | undefined;
   readonly password: string;
+  /**
+   * For how long this password holds, ms, above 0: some time before that the pool asks again, and has the open
+   * connections authenticate with the new answer. Left out, it asks when it connects.
+   */
+  readonly validForMs?: number | undefined;
 }
 
 /** A Lua script that becomes a command of the pool on every connection, present and future. */
@@ -132,7 +137,10 @@ export interface RedisPoolOptions {
   readonly redis?: RedisConnectionOptions | undefined;
   /** A Redis Cluster instead of one server. Excludes `url` and `redis`. @default none */
   readonly cluster?: ClusterTarget | undefined;
-  /** Asked at every attempt to connect, for rotating passwords. Excludes a fixed user or password. @default none */
+  /**
+   * Asked at every attempt to connect, and before its answer expires, for passwords and tokens that change. When the
+   * answer is another one, the open connections authenticate again. Excludes a fixed user or password. @default none
+   */
   readonly credentials?: (() => Credentials | Promise<Credentials>) | undefined;
   /** Shared connections, from 1 and less than `maxConnections`. More than one rarely helps. @default 1 */
   readonly lanes?: number | undefined;
@@ -150,6 +158,11 @@ export interface RedisPoolOptions {
    * 10 % off at random, so that they do not all end at once. @default 1_800_000
    */
   readonly leaseMaxLifetimeMs?: number | undefined;
+  /**
+   * Age at which a lane gets another connection, ms, 1 to 2_147_483_647, up to 10 % less at random. The new one is
+   * there before the old one goes, and no command fails for it. @default 1_800_000
+   */
+  readonly laneMaxLifetimeMs?: number | undefined;
   /** Limit of one attempt to connect, ms, 1 to 2_147_483_647: DNS, TCP, TLS and handshake together. @default 2_000 */
   readonly connectTimeoutMs?: number | undefined;
   /**
@@ -157,6 +170,12 @@ export interface RedisPoolOptions {
    * There is always one: neither 0 nor Infinity turns it off. @default 5_000
    */
   readonly commandTimeoutMs?: number | undefined;
+  /**
+   * A connection that has received nothing for so long is sent a PING, ms, 0 to 2_147_483_647; unanswered for
+   * `commandTimeoutMs` (and no less than 1_000), it is replaced. 0: none, except after the machine slept.
+   * @default 10_000
+   */
+  readonly heartbeatMs?: number | undefined;
   /** Limit of waiting for a lease, ms, 1 to 2_147_483_647. @default 2_000 */
   readonly acquireTimeoutMs?: number | undefined;
   /**

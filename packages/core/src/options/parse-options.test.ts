@@ -72,8 +72,10 @@ describe('parseOptions without options', () => {
       minIdleLeases: 0,
       leaseIdleMs: 30_000,
       leaseMaxLifetimeMs: 1_800_000,
+      laneMaxLifetimeMs: 1_800_000,
       connectTimeoutMs: 2_000,
       commandTimeoutMs: 5_000,
+      heartbeatMs: 10_000,
       acquireTimeoutMs: 2_000,
       leaseReportMs: 30_000,
       maxWaiting: 1_000,
@@ -108,8 +110,20 @@ describe('parseOptions without options', () => {
 
 describe('parseOptions', () => {
   it('keeps 0 where 0 is a value', () => {
-    const options = { minIdleLeases: 0, maxWaiting: 0, retryReads: 0, redis: { db: 0, keepAlive: 0 } };
-    expect(parseOptions(options)).toMatchObject({ minIdleLeases: 0, maxWaiting: 0, retryReads: 0, db: 0 });
+    const options = {
+      minIdleLeases: 0,
+      maxWaiting: 0,
+      retryReads: 0,
+      heartbeatMs: 0,
+      redis: { db: 0, keepAlive: 0 },
+    };
+    expect(parseOptions(options)).toMatchObject({
+      minIdleLeases: 0,
+      maxWaiting: 0,
+      retryReads: 0,
+      heartbeatMs: 0,
+      db: 0,
+    });
     expect(parseOptions(options).redis.keepAlive).toBe(0);
   });
 
@@ -356,6 +370,10 @@ const WRONG: [input: unknown, message: string][] = [
   [{ commandTimeoutMs: 0 }, `Option "commandTimeoutMs" must be ${MS}, received 0`],
   [{ commandTimeoutMs: Infinity }, `Option "commandTimeoutMs" must be ${MS}, received Infinity`],
   [{ connectTimeoutMs: Number.NaN }, `Option "connectTimeoutMs" must be ${MS}, received NaN`],
+  [
+    { heartbeatMs: -1 },
+    'Option "heartbeatMs" must be a whole number of milliseconds from 0 to 2147483647, received -1',
+  ],
   [{ acquireTimeoutMs: MAX + 1 }, `Option "acquireTimeoutMs" must be ${MS}, received 2147483648`],
   [{ closeTimeoutMs: [] }, `Option "closeTimeoutMs" must be ${MS}, received an array`],
   [{ leaseIdleMs: {} }, `Option "leaseIdleMs" must be ${MS}, received an object`],

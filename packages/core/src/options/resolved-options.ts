@@ -67,7 +67,7 @@ interface ClusterEndpoint {
 export type Endpoint = TcpEndpoint | UnixEndpoint | SentinelEndpoint | ClusterEndpoint;
 
 /** What authenticates a connection. In {@link ResolvedOptions} `password` is not enumerable. */
-export type Auth = Partial<Credentials>;
+export type Auth = Partial<Pick<Credentials, 'username' | 'password'>>;
 
 /** What ioredis is told about a connection besides where it goes and who asks. */
 export interface TransportOptions {
@@ -101,8 +101,10 @@ export interface ResolvedOptions {
   readonly minIdleLeases: number;
   readonly leaseIdleMs: number;
   readonly leaseMaxLifetimeMs: number;
+  readonly laneMaxLifetimeMs: number;
   readonly connectTimeoutMs: number;
   readonly commandTimeoutMs: number;
+  readonly heartbeatMs: number;
   readonly acquireTimeoutMs: number;
   readonly leaseReportMs: number;
   readonly maxWaiting: number;

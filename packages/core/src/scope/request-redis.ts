@@ -113,8 +113,7 @@ export class RequestRedis extends RedisClient implements Disposable {
   }
 
   protected override refusalToWait(): unknown {
-    const { waits } = this.#parent;
-    return this.refusal() ?? (waits.aborted ? waits.reason : this.#limit.refusalToWait());
+    return this.refusal() ?? this.#limit.refusalToWait();
   }
 
   protected override accepted(command: PoolCommand): void {
@@ -133,8 +132,11 @@ export class RequestRedis extends RedisClient implements Disposable {
     if (this.#held.delete(lease)) this.engine.leases.forgotten.unwatch(lease);
   }
 
+  protected override parked(commands: number): void {
+    this.#commands += commands;
+  }
+
   protected override bounded<T>(action: BoundedAction<T>, bounds: Bounds): Promise<T> {
-    if (bounds.kind === 'parked') this.#commands += 1;
     return this.#limit.run(action, bounds);
   }
 

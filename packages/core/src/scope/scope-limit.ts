@@ -78,7 +78,9 @@ export class ScopeLimit {
 
   /** Why nothing that waits at the server may start any more, if so. */
   refusalToWait(): unknown {
-    return this.#phase.tag === 'open' ? this.refusal() : this.#phase.reason;
+    if (this.#phase.tag !== 'open') return this.#phase.reason;
+    const { waits } = this.#terms;
+    return this.refusal() ?? (waits.aborted ? waits.reason : undefined);
   }
 
   /** Watches a command until it is settled, where something may have to end it. */

@@ -1,4 +1,4 @@
-import { RedisPoolError } from '../errors/errors.js';
+import { flag, foreign, isFunction, milliseconds, oneOf } from '../options/option-rules.js';
 
 /**
  * What the end of a client's connection does to a scope.
@@ -44,30 +44,22 @@ export interface ScopeEnd {
   readonly hungUp?: boolean | undefined;
 }
 
-const LONGEST_MS = 2_147_483_647;
-const ON_HANG_UP: readonly unknown[] = ['finish', 'abort'] satisfies OnHangUp[];
+const aSignal = foreign<AbortSignal>('an AbortSignal', (value) => value instanceof AbortSignal);
+const aDuration = milliseconds(1);
+const aLabel = foreign<string | (() => string)>('a string or a function', isString, isFunction);
+const anOnHangUp = oneOf('finish', 'abort');
 
-/** @throws RedisPoolError `RP_ERR_INVALID_OPTION` */
+/** Called for every request: option by option, with nothing made. @throws RedisPoolError `RP_ERR_INVALID_OPTION` */
 export function checkScopeOptions(options: ScopeOptions): void {
-  const { signal, timeoutMs, onHangUp, forgottenLeaseMs } = options;
-  checkMs('timeoutMs', timeoutMs);
-  checkMs('forgottenLeaseMs', forgottenLeaseMs);
-  if (onHangUp !== undefined && !ON_HANG_UP.includes(onHangUp)) {
-    throw mustBe('onHangUp', "'finish' or 'abort'", onHangUp);
-  }
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw mustBe('signal', 'an AbortSignal', typeof signal);
-  }
+  const { signal, timeoutMs, label, onHangUp, forgottenLeaseMs, timed } = options;
+  if (signal !== undefined) aSignal(signal, 'signal');
+  if (timeoutMs !== undefined) aDuration(timeoutMs, 'timeoutMs');
+  if (label !== undefined) aLabel(label, 'label');
+  if (onHangUp !== undefined) anOnHangUp(onHangUp, 'onHangUp');
+  if (forgottenLeaseMs !== undefined) aDuration(forgottenLeaseMs, 'forgottenLeaseMs');
+  if (timed !== undefined) flag(timed, 'timed');
 }
 
-function checkMs(name: string, value: number | undefined): void {
-  if (value === undefined || (value > 0 && value <= LONGEST_MS)) return;
-  throw mustBe(name, `a number of ms from 1 to ${LONGEST_MS}`, value);
-}
-
-function mustBe(name: string, rule: string, received: unknown): RedisPoolError {
-  return new RedisPoolError(
-    'RP_ERR_INVALID_OPTION',
-    `Option "${name}" must be ${rule}, received ${String(received)}`,
-  );
+function isString(value: unknown): boolean {
+  return typeof value === 'string';
 }

@@ -1,14 +1,11 @@
-import { describeEndpoint, type ResolvedOptions } from '../options/resolved-options.js';
 import type { Connection } from '../transport/connection.js';
-import { DialError } from '../transport/dial.js';
-import { SubscriberBackoff } from './subscriber-backoff.js';
 
 /** How long the connection stays open without any subscription: the next one is often not far. */
 const LINGER_MS = 1_000;
 
 /** What a link needs of its subscriber. */
 export interface LinkHost {
-  readonly options: ResolvedOptions;
+  /** Makes one attempt, when it makes sense to. */
   open(signal: AbortSignal): Promise<Connection>;
   reserve(): boolean;
   free(): void;
@@ -36,16 +33,12 @@ export class SubscriberLink {
   /** Of the last attempt, until one succeeds. */
   lastError: unknown;
   readonly #host: LinkHost;
-  readonly #backoff: SubscriberBackoff;
   #state: State = { kind: 'closed' };
   #attempt = new AbortController();
   #running: Promise<void> | undefined;
-  #wake: () => void = () => {};
-  #isOfUse = false;
 
   constructor(host: LinkHost) {
     this.#host = host;
-    this.#backoff = new SubscriberBackoff(host.options.reconnect);
   }
 
   get isConnected(): boolean {
@@ -66,12 +59,6 @@ export class SubscriberLink {
     const state = this.#state;
     if (state.kind === 'opening') this.#giveUp();
     if (state.kind === 'open') this.#linger(state.connection);
-  }
-
-  /** The connection did what it is for: after its loss the pauses start from the shortest. */
-  confirmed(): void {
-    this.#isOfUse = true;
-    this.#backoff.succeeded();
   }
 
   /** Ends the connection, with QUIT for at most `quitLimitMs`. There must be no subscription any more. */
@@ -109,10 +96,7 @@ export class SubscriberLink {
     // The first step is asynchronous, so that want() is over before the host hears of anything.
     await undefined;
     let connection: Connection | undefined;
-    while (connection === undefined && this.#host.isWanted()) {
-      await this.#pause(this.#backoff.delayMs);
-      if (this.#host.isWanted()) connection = await this.#dial();
-    }
+    while (connection === undefined && this.#host.isWanted()) connection = await this.#dial();
     this.#running = undefined;
     // The last one may have left while the connection was handed over.
     if (connection !== undefined && this.#host.isWanted()) this.#opened(connection, again);
@@ -129,32 +113,15 @@ export class SubscriberLink {
     try {
       return await this.#host.open(signal);
     } catch (error) {
-      if (!signal.aborted) this.#failed(error);
+      if (!signal.aborted) this.lastError = error;
       return undefined;
     }
   }
 
-  #failed(error: unknown): void {
-    this.lastError = error;
-    const retryInMs = this.#backoff.failed(error instanceof DialError && error.fatal);
-    // One line when it starts; how it goes on is in stats().
-    if (this.#backoff.failures > 1) return;
-    const { logger, name } = this.#host.options;
-    const message = error instanceof Error ? error.message : 'unknown cause';
-    logger.warn({ pool: name, role: 'subscriber', retryInMs }, `No connection for subscriptions: ${message}`);
-  }
-
   #opened(connection: Connection, again: boolean): void {
     this.lastError = undefined;
-    this.#isOfUse = false;
     if (again) this.reconnects += 1;
     this.#setState({ kind: 'open', connection });
-    const { logger, name } = this.#host.options;
-    const where = describeEndpoint(this.#host.options);
-    logger.info(
-      { pool: name, role: 'subscriber' },
-      `Redis pool "${name}" is connected to ${where} for subscriptions`,
-    );
     this.#host.connected(connection);
     connection.onLost((cause) => this.#lost(connection, cause));
   }
@@ -164,20 +131,10 @@ export class SubscriberLink {
     const isCurrent =
       (state.kind === 'open' || state.kind === 'lingering') && state.connection === connection;
     if (!isCurrent) return;
-    if (this.#isOfUse) this.#backoff.lost();
-    else this.#backoff.failed(false);
     this.lastError = cause;
-    this.#reportLoss(cause);
     this.#host.disconnected();
     // Which frees the place where nobody is subscribed.
     this.#open(true);
-  }
-
-  #reportLoss(cause: Error | undefined): void {
-    const { logger, name } = this.#host.options;
-    const where = describeEndpoint(this.#host.options);
-    const fields = { pool: name, role: 'subscriber', cause: cause?.message };
-    logger.warn(fields, `Redis pool "${name}" lost its connection to ${where} for subscriptions`);
   }
 
   #linger(connection: Connection): void {
@@ -201,22 +158,10 @@ export class SubscriberLink {
 
   #giveUp(): void {
     this.#attempt.abort();
-    this.#wake();
   }
 
   #free(): void {
     this.#setState({ kind: 'closed' });
     this.#host.free();
-  }
-
-  async #pause(delayMs: number): Promise<void> {
-    if (delayMs <= 0) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, delayMs);
-      this.#wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
   }
 }

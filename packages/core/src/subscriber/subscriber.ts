@@ -1,4 +1,4 @@
-import type { RedisPoolError, RedisPoolErrorCode } from '../errors/errors.js';
+import type { RedisPoolError, RedisPoolErrorCode, RedisPoolErrorOptions } from '../errors/errors.js';
 import type { ResolvedOptions } from '../options/resolved-options.js';
 import type { Connection } from '../transport/connection.js';
 import type { IncomingMessage, MessageEncoding, MessageListener } from './message.js';
@@ -21,12 +21,7 @@ export interface SubscriberHost {
   reserve(): boolean;
   /** Gives the place back. */
   free(): void;
-  error(code: RedisPoolErrorCode, reason: string, details?: ErrorDetails): RedisPoolError;
-}
-
-interface ErrorDetails {
-  readonly cause?: unknown;
-  readonly maybeExecuted?: boolean;
+  error(code: RedisPoolErrorCode, reason: string, details?: RedisPoolErrorOptions): RedisPoolError;
 }
 
 /** The subscriptions of a pool. Counters start with the pool and never go back. */
@@ -159,7 +154,6 @@ export class Subscriber implements LinkHost, WireHost, SubscriptionHost {
   }
 
   confirmed(topics: readonly Topic[]): void {
-    this.#link.confirmed();
     for (const member of membersOf(topics)) member.checkConfirmed();
   }
 
@@ -210,12 +204,12 @@ export class Subscriber implements LinkHost, WireHost, SubscriptionHost {
     const after = `${kind.toUpperCase()} waited ${this.limitMs} ms (commandTimeoutMs)`;
     if (!this.#link.isConnected) {
       // Where to is told by the cause: what frameworks answer over HTTP is the message.
-      return this.#host.error('RP_ERR_UNAVAILABLE', `has no connection; ${after}`, {
-        cause: this.#link.lastError,
-      });
+      const reason = `has no connection; ${after}`;
+      const timeSpent = { connectionMs: this.limitMs };
+      return this.#host.error('RP_ERR_UNAVAILABLE', reason, { cause: this.#link.lastError, timeSpent });
     }
     const reason = `has no confirmation of ${channels} channels; ${after}`;
-    return this.#host.error('RP_ERR_COMMAND_TIMEOUT', reason);
+    return this.#host.error('RP_ERR_COMMAND_TIMEOUT', reason, { timeSpent: { serverMs: this.limitMs } });
   }
 
   overflowError(bufferSize: number): RedisPoolError {

@@ -15,8 +15,9 @@ export class Connection {
   /** Resolves when the connection is lost and its listener was told. */
   readonly gone: Promise<void>;
   #lost = false;
+  #endedByPool = false;
   #lastError: Error | undefined;
-  #onLost: (cause: Error | undefined) => void = () => {};
+  readonly #onLost: ((cause: Error | undefined) => void)[] = [];
   #resolveGone!: () => void;
 
   constructor(role: ConnectionRole, redis: Redis, socket: Socket, coalescer: WriteCoalescer) {
@@ -39,14 +40,29 @@ export class Connection {
     return this.#lost;
   }
 
-  /** Calls back once, in a later turn of the event loop than the loss, or at once when it is lost already. */
-  onLost(listener: (cause: Error | undefined) => void): void {
-    this.#onLost = listener;
-    if (this.#lost) listener(this.#lastError);
+  /** Whether the pool has no use for it any more, and nothing was wrong with it. */
+  get endedByPool(): boolean {
+    return this.#endedByPool;
   }
 
-  /** Ends the connection at once; what is in flight on it is lost. */
+  /** Characters and bytes that were written and that the operating system has not taken yet. */
+  get unsentBytes(): number {
+    return this.coalescer.pending + this.socket.writableLength;
+  }
+
+  /**
+   * Calls back once, in a later turn of the event loop than the loss, or at once when it is lost already. Listeners are
+   * called in the order in which they came.
+   */
+  onLost(listener: (cause: Error | undefined) => void): void {
+    if (this.#lost) listener(this.#lastError);
+    else this.#onLost.push(listener);
+  }
+
+  /** Ends the connection at once; what is in flight on it is lost. `cause`: what is wrong with it. */
   destroy(cause?: Error): void {
+    const isSound = this.#lastError === undefined && this.socket.writable;
+    if (cause === undefined && isSound) this.#endedByPool = true;
     this.#lastError ??= cause;
     // On a socket that closed already, ioredis's disconnect() leaves a timer behind for disconnectTimeout.
     if (!this.socket.closed) this.redis.disconnect();
@@ -56,6 +72,7 @@ export class Connection {
   /** QUIT, so that the server sees an orderly end, but never for longer than `limitMs`. */
   async quit(limitMs: number): Promise<void> {
     if (this.#lost) return;
+    this.#endedByPool = true;
     const timer = setTimeout(() => this.destroy(), limitMs);
     this.redis.quit().catch(() => this.destroy());
     await this.gone;
@@ -66,7 +83,7 @@ export class Connection {
     if (this.#lost) return;
     this.#lost = true;
     this.socket.destroy();
-    this.#onLost(this.#lastError);
+    for (const listener of this.#onLost) listener(this.#lastError);
     this.#resolveGone();
   };
 }

@@ -9,6 +9,8 @@ import {
 } from '../options/resolved-options.js';
 import { Connection } from './connection.js';
 import { connectorFor, type SocketSlot } from './connector.js';
+import type { CredentialSource } from './credential-source.js';
+import { fairTimeout } from './fair-timeout.js';
 
 /** What `error.code` or the text of a handshake failure says about a refused identity. */
 const REFUSED_IDENTITY = /^(WRONGPASS|NOAUTH|NOPERM|ERR AUTH)|invalid password|invalid username-password/i;
@@ -26,6 +28,12 @@ export class DialError extends RedisPoolError {
   }
 }
 
+/** Where to, and who asks. */
+export interface DialTarget {
+  readonly options: ResolvedOptions;
+  readonly credentials: Pick<CredentialSource, 'ask'>;
+}
+
 /**
  * Opens one connection within `connectTimeoutMs`: credentials, DNS, TCP, TLS, handshake, a check that the server
  * is not still loading its data, the `connect` hook, and whatever `prepare` still does.
@@ -33,13 +41,13 @@ export class DialError extends RedisPoolError {
  * @throws DialError `RP_ERR_AUTH`, `RP_ERR_CONNECT_TIMEOUT` or `RP_ERR_CONNECT`, with the cause.
  */
 export async function dial<T>(
-  options: ResolvedOptions,
+  { options, credentials }: DialTarget,
   role: ConnectionRole,
   prepare: (connection: Connection) => Promise<T>,
   signal: AbortSignal,
 ): Promise<T> {
-  const attempt = new Attempt(options, role);
-  const timer = setTimeout(attempt.abandon, options.connectTimeoutMs);
+  const attempt = new Attempt(options, role, credentials);
+  const callOff = fairTimeout(options.connectTimeoutMs, attempt.abandon);
   signal.addEventListener('abort', attempt.abandon, { once: true });
   try {
     signal.throwIfAborted();
@@ -48,25 +56,33 @@ export async function dial<T>(
     attempt.discard();
     throw attempt.explain(error);
   } finally {
-    clearTimeout(timer);
+    callOff();
     signal.removeEventListener('abort', attempt.abandon);
   }
 }
+
+/** What an attempt is at, for its error. */
+type Phase =
+  | ('asking for credentials' | 'connecting' | 'in the handshake')
+  | ('in the hook "connect"' | 'checking the connection');
 
 class Attempt {
   readonly abandoned: Promise<never>;
   abandon!: () => void;
   readonly #options: ResolvedOptions;
   readonly #role: ConnectionRole;
+  readonly #credentials: DialTarget['credentials'];
   readonly #slot: SocketSlot = { socket: undefined, coalescer: undefined };
   readonly #startedAt = performance.now();
   #redis: Redis | undefined;
+  #phase: Phase = 'asking for credentials';
   #timedOut = false;
   #lastError: unknown;
 
-  constructor(options: ResolvedOptions, role: ConnectionRole) {
+  constructor(options: ResolvedOptions, role: ConnectionRole, credentials: DialTarget['credentials']) {
     this.#options = options;
     this.#role = role;
+    this.#credentials = credentials;
     this.abandoned = new Promise((_, reject) => {
       this.abandon = () => {
         this.#timedOut = true;
@@ -77,13 +93,17 @@ class Attempt {
   }
 
   async run(): Promise<Connection> {
-    const credentials = await this.#options.credentials?.();
+    const credentials = await this.#credentials.ask();
     if (this.#timedOut) throw new Error('Abandoned');
     const options = connectionOptions(this.#options, this.#role, this.#slot, credentials);
     // The mapping is a type parameter of ioredis's class; here it is known at run time only.
     const redis: Redis = new Redis(options as RedisOptions & { replyMapping?: 'legacy' });
     this.#redis = redis;
     redis.on('error', this.#remember);
+    this.#phase = 'connecting';
+    redis.once('connect', () => {
+      this.#phase = 'in the handshake';
+    });
     await redis.connect();
     const { socket, coalescer } = this.#slot;
     if (socket === undefined || coalescer === undefined) throw new Error('ioredis did not use the connector');
@@ -92,11 +112,13 @@ class Attempt {
     // A refused SELECT does not stop ioredis: the connection would stay on database 0.
     if (this.#lastError !== undefined) throw this.#lastError;
     await refuseWhileLoading(redis);
+    this.#phase = 'in the hook "connect"';
     await this.#options.hooks.connect?.({
       role: this.#role,
       call: (name, ...args) => redis.call(name, args),
     });
     if (connection.lost) throw new Error('Connection is closed.');
+    this.#phase = 'checking the connection';
     return connection;
   }
 
@@ -112,7 +134,7 @@ class Attempt {
     const where = `Redis pool "${this.#options.name}" could not connect to ${describeEndpoint(this.#options)}`;
     const elapsedMs = Math.round(performance.now() - this.#startedAt);
     if (this.#timedOut) {
-      const message = `${where} within ${this.#options.connectTimeoutMs} ms (connectTimeoutMs)`;
+      const message = `${where} within ${this.#options.connectTimeoutMs} ms (connectTimeoutMs): still ${this.#phase}`;
       return new DialError('RP_ERR_CONNECT_TIMEOUT', message, cause, false);
     }
     const { text, code } = describe(cause);

@@ -116,7 +116,7 @@ export class PoolUnderTest implements ResourceHost<Resource> {
     this.#isUp = true;
     this.#placesOfOthers = 0;
     for (let round = 0; round < 2_000 && this.#isUnfinished(); round += 1) {
-      this.#pool.resume();
+      this.#pool.grow();
       this.#dials.shift()?.resolve(this.#make(this.#resets, true));
       const slot = this.#held.shift();
       if (slot !== undefined) this.#release(slot, true);
@@ -165,7 +165,7 @@ export class PoolUnderTest implements ResourceHost<Resource> {
         return;
       case 'recovery':
         this.#isUp = true;
-        return this.#pool.resume();
+        return this.#pool.grow();
       case 'time':
         await vi.advanceTimersByTimeAsync(action.ms);
         return;

@@ -1,13 +1,13 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import {
   type FaultProxy,
+  Random,
   type RedisServer,
   startFaultProxy,
   startRedis,
   waitUntil,
 } from '@redis-pool/testkit';
 import { createRedisPool, isRedisPoolError, type PoolStats, type RedisPool } from '../../src/index.js';
-import { Random } from './lane-random.js';
 
 export interface AtMostOnceOptions {
   readonly rounds: number;

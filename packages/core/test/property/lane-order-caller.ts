@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { Random } from '@redis-pool/testkit';
 import { isRedisPoolError, type PoolCommands, type RedisPool, type RequestRedis } from '../../src/index.js';
-import type { Random } from './lane-random.js';
 
 /** What all callers of a run write into. */
 export class Journal {

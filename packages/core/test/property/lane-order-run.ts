@@ -1,5 +1,6 @@
 import {
   type FaultProxy,
+  Random,
   type RedisServer,
   startFaultProxy,
   startRedis,
@@ -15,7 +16,6 @@ import {
   staticKey,
   staticValue,
 } from './lane-order-caller.js';
-import { Random } from './lane-random.js';
 
 export interface LaneOrderOptions {
   /** Run until so many commands were called ... */

@@ -7,32 +7,41 @@ import { parseOptions } from '../../src/options/parse-options.js';
 import type { ResolvedOptions } from '../../src/options/resolved-options.js';
 import { Subscriber, type SubscriberHost } from '../../src/subscriber/subscriber.js';
 import type { Connection } from '../../src/transport/connection.js';
-import { dial } from '../../src/transport/dial.js';
+import { CredentialSource } from '../../src/transport/credential-source.js';
+import { DialCoordinator } from '../../src/transport/dial-coordinator.js';
 
 export const PROTOCOLS = [3, 2] as const;
 
 /** A host as the engine is one: it dials for real and counts places. */
 class TestHost implements SubscriberHost {
   readonly options: ResolvedOptions;
+  readonly #dials: DialCoordinator;
   readonly connections: Connection[] = [];
   /** Errors that were made, by code. */
   readonly errors: RedisPoolErrorCode[] = [];
   places: number;
   dialling = 0;
-  attempts = 0;
   mostDialling = 0;
 
   constructor(options: RedisPoolOptions, places: number) {
     this.options = parseOptions({ name: 'test', ...options });
+    const credentials = new CredentialSource(this.options, {
+      credentialsChanged: () => {},
+      credentialsFailed: () => {},
+    });
+    this.#dials = new DialCoordinator({ options: this.options, credentials }, () => {});
     this.places = places;
   }
 
+  get attempts(): number {
+    return this.#dials.attempts;
+  }
+
   async open(signal: AbortSignal): Promise<Connection> {
-    this.attempts += 1;
     this.dialling += 1;
     this.mostDialling = Math.max(this.mostDialling, this.dialling);
     try {
-      const connection = await dial(this.options, 'subscriber', async (one) => one, signal);
+      const connection = await this.#dials.dial('subscriber', async (one) => one, signal);
       this.connections.push(connection);
       return connection;
     } finally {

@@ -1,4 +1,5 @@
 import { describe } from 'vitest';
+import { abortedRequests } from './aborted-requests.js';
 import { deadline } from './deadline.js';
 import { drain } from './drain.js';
 import { eventStreams } from './event-streams.js';
@@ -39,6 +40,7 @@ const TOPICS = {
   'event streams': eventStreams,
   drain,
   reload,
+  'aborted requests': abortedRequests,
 };
 
 /** What every adapter promises, as tests: to be called in a test file of the adapter. */

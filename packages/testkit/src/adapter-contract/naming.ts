@@ -86,7 +86,7 @@ export function naming(bed: Testbed): void {
     const error = await bed.failedStart({ startup: 'sometimes' });
     expect(error).toMatchObject({ code: 'RP_ERR_INVALID_OPTION' });
     expect(error.message).toBe(
-      `Option "startup" must be 'require', 'optional' or 'lazy', received 'sometimes'`,
+      'Option "startup" must be "require" or "optional" or "lazy", received "sometimes"',
     );
   });
 }

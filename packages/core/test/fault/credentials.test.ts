@@ -1,0 +1,195 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  type FaultProxy,
+  type RedisServer,
+  startFaultProxy,
+  startRedis,
+  waitUntil,
+} from '@redis-pool/testkit';
+import { useLeakCheck } from '@redis-pool/testkit/vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Credentials } from '../../src/index.js';
+import { errorOf, usePools } from './pool-harness.js';
+
+const FAST_RECONNECT = { minDelayMs: 5, maxDelayMs: 50 };
+
+let server: RedisServer;
+let proxy: FaultProxy;
+
+useLeakCheck(() => [server]);
+const { openPool } = usePools();
+
+beforeAll(async () => {
+  server = await startRedis();
+});
+afterAll(() => server.stop());
+beforeEach(async () => {
+  await server.adminCommand('FLUSHALL');
+  proxy = await startFaultProxy({ target: server });
+});
+afterEach(async () => {
+  await proxy.close();
+  for (const user of ['first', 'second']) await server.adminCommand('ACL', 'DELUSER', user);
+});
+
+async function setUser(name: string, password: string): Promise<void> {
+  await server.adminCommand('ACL', 'SETUSER', name, 'on', 'resetpass', `>${password}`, '~*', '&*', '+@all');
+}
+
+/** The users of the connections of a pool, by role. */
+async function usersOf(pool: string): Promise<string[]> {
+  const list = String(await server.adminCommand('CLIENT', 'LIST'));
+  const mine = list.split('\n').filter((line) => line.includes(` name=${pool}:`));
+  return mine.map((line) => `${/name=[^:]*:(\w+):/.exec(line)?.[1]} ${/ user=(\S+)/.exec(line)?.[1]}`).sort();
+}
+
+describe('credentials that change', () => {
+  test.each([3, 2] as const)(
+    'reach every open connection that may be told, with RESP%i',
+    async (protocol) => {
+      await setUser('first', 'one');
+      await setUser('second', 'two');
+      let answer: Credentials = { username: 'first', password: 'one', validForMs: 400 };
+      const pool = openPool({
+        url: proxy.url,
+        redis: { protocol },
+        lanes: 2,
+        minIdleLeases: 1,
+        credentials: () => answer,
+      });
+      await pool.ready();
+      await pool.ready();
+      await pool.subscribe('news', () => {});
+      await waitUntil(() => pool.stats().leases.idle === 1, { what: 'an idle lease' });
+      await waitUntil(() => pool.stats().lanes.every(({ up }) => up), { what: 'all lanes are up' });
+      expect(await usersOf(pool.name)).toEqual([
+        'lane first',
+        'lane first',
+        'lease first',
+        'subscriber first',
+      ]);
+      answer = { ...answer, username: 'second', password: 'two' };
+      const subscriber = protocol === 3 ? 'second' : 'first';
+      const changed = ['lane second', 'lane second', 'lease second', `subscriber ${subscriber}`];
+      await waitUntil(async () => `${await usersOf(pool.name)}` === `${changed}`, { what: 'they are told' });
+      const { reauthentications, lostConnections } = pool.stats();
+      expect(reauthentications).toBe(protocol === 3 ? 3 : 2);
+      expect(lostConnections).toBe(0);
+    },
+  );
+
+  test('are asked for before they expire, and nobody is told when they are the same', async () => {
+    await setUser('first', 'one');
+    let asked = 0;
+    const pool = openPool({
+      url: proxy.url,
+      credentials: async () => {
+        asked += 1;
+        return { username: 'first', password: 'one', validForMs: 200 };
+      },
+    });
+    await pool.ready();
+    await waitUntil(() => asked >= 5, { what: 'it was asked five times' });
+    expect(pool.stats()).toMatchObject({ reauthentications: 0, connectAttempts: 1 });
+  });
+
+  test('every few hundred milliseconds under load fail no command', async () => {
+    let version = 0;
+    await setUser('first', 'token-0');
+    const pool = openPool({
+      url: proxy.url,
+      credentials: async () => ({ username: 'first', password: `token-${version}`, validForMs: 300 }),
+      reconnect: FAST_RECONNECT,
+    });
+    await pool.ready();
+    const endsAt = performance.now() + 2_500;
+    const rotate = async (): Promise<void> => {
+      while (performance.now() < endsAt) {
+        await sleep(250);
+        await setUser('first', `token-${version + 1}`);
+        version += 1;
+      }
+    };
+    let calls = 0;
+    const load = async (caller: number): Promise<void> => {
+      while (performance.now() < endsAt) {
+        await pool.incr('count');
+        if (caller === 0) await pool.lease((lease) => lease.incr('leases'));
+        calls += 1;
+        await sleep(1);
+      }
+    };
+    await Promise.all([rotate(), ...Array.from({ length: 20 }, (_, caller) => load(caller))]);
+    expect(await pool.get('count')).toBe(String(calls));
+    expect(pool.stats().reauthentications).toBeGreaterThan(3);
+    expect(pool.stats()).toMatchObject({ lostConnections: 0, errorReplies: 0, reauthenticationsFailed: 0 });
+  });
+
+  test('that the server refuses cost nobody the connection, are asked for again, and are in no log', async () => {
+    await setUser('first', 'one');
+    let password = 'one';
+    const lines: unknown[] = [];
+    const note = (...line: unknown[]): void => void lines.push(line);
+    const pool = openPool({
+      url: proxy.url,
+      credentials: () => ({ username: 'first', password, validForMs: 300 }),
+      logger: { debug: note, info: note, warn: note, error: note },
+    });
+    await pool.set('key', 'value');
+    password = 'not-yet-known-there';
+    await waitUntil(() => pool.stats().reauthenticationsFailed > 0, { what: 'a refusal' });
+    expect(await pool.get('key')).toBe('value');
+    expect(pool.stats().lostConnections).toBe(0);
+    expect(JSON.stringify(lines)).toContain('WRONGPASS');
+    expect(JSON.stringify(lines)).not.toContain(password);
+    password = 'one';
+    await waitUntil(() => pool.stats().reauthentications > 0, { what: 'the right one is told' });
+  });
+
+  test('a provider that throws leaves the open connections alone, and is asked again', async () => {
+    await setUser('first', 'one');
+    let asked = 0;
+    const pool = openPool({
+      url: proxy.url,
+      credentials: () => {
+        asked += 1;
+        if (asked === 2) throw new Error('the provider is away');
+        return { username: 'first', password: 'one', validForMs: 100 };
+      },
+    });
+    await pool.ready();
+    await waitUntil(() => asked >= 3, { what: 'it was asked again' });
+    expect(await pool.ping()).toBe('PONG');
+    expect(pool.stats()).toMatchObject({ connectAttempts: 1, lostConnections: 0 });
+  });
+
+  test('a wrong password is asked for again soon where it may change', async () => {
+    await setUser('first', 'two');
+    let password = 'one';
+    const pool = openPool({
+      url: proxy.url,
+      credentials: () => ({ username: 'first', password }),
+      reconnect: FAST_RECONNECT,
+    });
+    expect(await errorOf(pool.ready())).toMatchObject({ code: 'RP_ERR_AUTH' });
+    password = 'two';
+    expect(await pool.ping()).toBe('PONG');
+  });
+
+  test.each([
+    ['nothing', undefined, 'an object, answered undefined'],
+    ['a text', 's3cret', 'an object, answered a string'],
+    ['no password', { username: 'first' }, 'a password that is a string, answered undefined'],
+    [
+      'a number as user',
+      { username: 5, password: 's3cret' },
+      'a username that is a string, answered a number',
+    ],
+    ['a time of 0', { password: 's3cret', validForMs: 0 }, 'a validForMs that is a number above 0'],
+  ])('%s is no answer', async (_, answer, rule) => {
+    const pool = openPool({ url: proxy.url, credentials: () => answer as unknown as Credentials });
+    const error = await errorOf(pool.ready({ timeoutMs: 200 }));
+    expect(error.message).toContain(`credentials() must answer with ${rule}`);
+    expect(error.message).not.toContain('s3cret');
+  });
+});
