@@ -8,22 +8,16 @@ export function rateLimitTests(bench: Bench): void {
       const client = await bench.client({ RATE_LIMIT: '3', RATE_WINDOW_MS: '60000' });
       const answers = [await count(client), await count(client), await count(client), await count(client)];
       expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 429]);
-      expect(answers.map(({ headers }) => headers.ratelimit)).toEqual([
-        '"default";r=2;t=60',
-        '"default";r=1;t=60',
-        '"default";r=0;t=60',
-        '"default";r=0;t=60',
-      ]);
+      const limits = answers.map(({ headers }) => String(headers.ratelimit));
+      expect(limits.map((limit) => limit.split(';')[1])).toEqual(['r=2', 'r=1', 'r=0', 'r=0']);
+      for (const limit of limits) expect(limit).toMatch(/^"default";r=\d;t=(60|5\d)$/);
       expect(answers.map(({ headers }) => headers['ratelimit-policy'])).toEqual(
         answers.map(() => '"default";q=3;w=60'),
       );
       expect(answers[3]?.body).toEqual({ error: 'Too Many Requests' });
-      expect(answers.map(({ headers }) => headers['retry-after'])).toEqual([
-        undefined,
-        undefined,
-        undefined,
-        '60',
-      ]);
+      const [retryAfter, ...none] = answers.map(({ headers }) => headers['retry-after']).reverse();
+      expect(retryAfter).toMatch(/^(60|5\d)$/);
+      expect(none).toEqual([undefined, undefined, undefined]);
       // The refused one did nothing.
       expect(await bench.redis.adminCommand('GET', 'counter:visits')).toBe('3');
     });

@@ -46,7 +46,7 @@ export function stockTests(bench: Bench): void {
     test('is sold exactly once: of 200 who want one of 100 pieces at once, 100 get one', async () => {
       const client = await bench.client();
       await client.put('/stock/lamp').send({ quantity: 100 }).expect(204);
-      const answers = await Promise.all(Array.from({ length: 200 }, () => reserve(client, 'lamp', 1)));
+      const answers = await Promise.all(Array.from({ length: 200 }, () => reserveAtLast(client)));
       const count = (wanted: number) => answers.filter(({ status }) => status === wanted).length;
       expect([count(201), count(409)]).toEqual([100, 100]);
       expect((await client.get('/stock/lamp')).body).toEqual({ left: 0 });
@@ -59,4 +59,13 @@ export function stockTests(bench: Bench): void {
 
 function reserve(client: Client, sku: string, quantity: number) {
   return client.post(`/stock/${sku}/reserve`).send({ quantity });
+}
+
+/** Everybody wants the same: on a slow machine some are told to try later, having got nothing. */
+async function reserveAtLast(client: Client) {
+  for (;;) {
+    const answer = await reserve(client, 'lamp', 1);
+    if (answer.status !== 503) return answer;
+    expect(answer.headers['retry-after']).toBe('1');
+  }
 }

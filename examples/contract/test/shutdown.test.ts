@@ -9,7 +9,7 @@ import { TEMPLATES } from '../src/templates.js';
 const CLIENTS = 16;
 const STREAMS = 20;
 /** Of Node, until the process is gone. */
-const EXIT_MS = 1_000;
+const EXIT_MS = 2_000;
 
 describe.each(TEMPLATES)('SIGTERM ends the server of %s', (name) => {
   let redis: RedisServer;

@@ -24,11 +24,15 @@ export async function publish(redis: Redis, kind: FeedKind, text: string): Promi
  */
 export async function openFeed(redis: Redis, heartbeatMs: number): Promise<Readable> {
   const events = new PassThrough();
+  const write = (text: string): void => {
+    // Neither behind the end nor on top of what a slow client has still to read.
+    if (events.writable && !events.writableNeedDrain) events.write(text);
+  };
   const subscription = await redis.subscribe(FEED_CHANNEL, undefined, {
-    onGap: () => events.write('event: gap\ndata: {}\n\n'),
+    onGap: () => write('event: gap\ndata: {}\n\n'),
   });
   // Without it proxies take a silent connection for a dead one.
-  const heartbeat = setInterval(() => events.write(': still here\n\n'), heartbeatMs);
+  const heartbeat = setInterval(write, heartbeatMs, ': still here\n\n');
   pipeline(subscription, toEvents, events)
     // The client is gone.
     .catch(() => {})
