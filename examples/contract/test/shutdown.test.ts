@@ -1,5 +1,5 @@
 import type { PoolStats } from '@redis-pool/core';
-import { type RedisServer, startRedis, waitUntil } from '@redis-pool/testkit';
+import { freePort, type RedisServer, startRedis, waitUntil } from '@redis-pool/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type EventStream, openEvents } from '../src/event-stream.js';
 import { HttpLoad } from '../src/http-load.js';
@@ -80,6 +80,18 @@ describe.each(TEMPLATES)('SIGTERM ends the server of %s', (name) => {
     expect(report).toMatchObject({ drained: false });
     expect(report.cutCommands).toBeGreaterThanOrEqual(CLIENTS);
     await waitUntil(() => streams.every(({ ended }) => ended), { what: 'every stream has ended in order' });
+  });
+
+  test('while Redis is away: in time', async () => {
+    const budgetMs = 1_000;
+    const limits = { CLOSE_TIMEOUT_MS: String(budgetMs), COMMAND_TIMEOUT_MS: '30000' };
+    server = new ServerProcess(name, { REDIS_URL: `redis://127.0.0.1:${await freePort()}`, ...limits });
+    const url = await server.listening();
+    const isWaiting = async () => (await readState(url)).pending.commands > 0;
+    await waitUntil(isWaiting, { what: 'the worker waits for a connection' });
+    const { code, tookMs } = await terminate(server);
+    expect(code).toBe(0);
+    expect(tookMs).toBeLessThan(budgetMs + EXIT_MS);
   });
 });
 

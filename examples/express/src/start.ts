@@ -24,7 +24,8 @@ export async function start(settings: Settings): Promise<RunningApp> {
   return {
     url,
     async close() {
-      await Promise.all([workers.stop(), closing.close()]);
+      workers.stop();
+      await closing.close();
     },
   };
 }

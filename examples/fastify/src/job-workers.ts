@@ -9,15 +9,11 @@ export function addJobWorkers(app: FastifyInstance, { workers: count, claimMs }:
     { length: count },
     () => new JobWorker(app.redis, { claimMs }, countWords, app.log),
   );
-  let running: Promise<unknown> = Promise.resolve();
   app.addHook('onReady', async () => {
-    running = Promise.all(workers.map((worker) => worker.run()));
+    for (const worker of workers) void worker.run();
   });
+  // They hand back what they have not finished; the pool waits for that when it closes.
   app.addHook('preClose', async () => {
     for (const worker of workers) worker.stop();
-  });
-  // Before the pool closes, so that they can hand back what they have not finished.
-  app.addHook('onClose', async () => {
-    await running;
   });
 }

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isRedisPoolError, type RedisPool } from '@redis-pool/core';
+import { isRedisPoolError, type RedisPool, type RequestRedis } from '@redis-pool/core';
 import type { JobSettings } from '../settings.js';
 import { FEED_CHANNEL, feedMessage } from './feed.js';
 import { JOB_QUEUE, type JobOrder, jobKey } from './jobs.js';
@@ -40,6 +40,8 @@ export class JobWorker {
   readonly #log: Logger;
   readonly #consumer = hostname();
   readonly #stopping = new AbortController();
+  /** The pool until `stop()`, for taking jobs: also a command that waits for a connection ends then. */
+  readonly #taking: RequestRedis;
   /** Where the search for orphaned jobs goes on, and when the next one begins. */
   #orphans = { cursor: '0-0', at: 0 };
 
@@ -48,6 +50,7 @@ export class JobWorker {
     this.#claimMs = claimMs;
     this.#work = work;
     this.#log = log;
+    this.#taking = pool.scope({ signal: this.#stopping.signal, label: 'a job worker' });
   }
 
   /** Works until `stop()` or until the pool closes. Never rejects. */
@@ -57,7 +60,7 @@ export class JobWorker {
         await this.#createGroup();
         await this.#workOn();
       } catch (error) {
-        if (isClosing(error)) return;
+        if (this.#stopping.signal.aborted || isClosing(error)) return;
         this.#log.error({ err: error }, 'The job worker failed, and goes on');
         await sleep(PAUSE_AFTER_ERROR_MS, undefined, { signal: this.#stopping.signal }).catch(() => {});
       }
@@ -71,7 +74,7 @@ export class JobWorker {
 
   async #createGroup(): Promise<void> {
     try {
-      await this.#pool.xgroup('CREATE', JOB_QUEUE, GROUP, '0', 'MKSTREAM');
+      await this.#taking.xgroup('CREATE', JOB_QUEUE, GROUP, '0', 'MKSTREAM');
     } catch (error) {
       if (!String(error).includes('BUSYGROUP')) throw error;
     }
@@ -88,7 +91,7 @@ export class JobWorker {
   async #takeOrphan(): Promise<RawEntry | undefined> {
     if (performance.now() < this.#orphans.at) return undefined;
     const { cursor: from } = this.#orphans;
-    const [cursor, [entry]] = (await this.#pool.xautoclaim(
+    const [cursor, [entry]] = (await this.#taking.xautoclaim(
       ...([JOB_QUEUE, GROUP, this.#consumer, this.#claimMs, from, 'COUNT', 1] as const),
     )) as [string, RawEntry[]];
     const isThrough = cursor === '0-0' && entry === undefined;
@@ -99,7 +102,7 @@ export class JobWorker {
   /** Waits at the server, on a connection of its own. When the pool closes it rejects, and loses no job. */
   async #waitForEntry(): Promise<RawEntry | undefined> {
     const blockMs = Math.max(1, Math.round(this.#claimMs / 2));
-    const reply = (await this.#pool.xreadgroup(
+    const reply = (await this.#taking.xreadgroup(
       ...(['GROUP', GROUP, this.#consumer, 'COUNT', 1, 'BLOCK', blockMs, 'STREAMS', JOB_QUEUE, '>'] as const),
     )) as [stream: string, entries: RawEntry[]][] | null;
     return reply?.[0]?.[1][0];

@@ -3,7 +3,6 @@ import {
   Injectable,
   Logger,
   type OnApplicationBootstrap,
-  type OnApplicationShutdown,
 } from '@nestjs/common';
 import type { RedisPool } from '@redis-pool/core';
 import { InjectRedis } from '@redis-pool/nestjs';
@@ -14,9 +13,8 @@ import { InjectSettings } from '../settings.module.js';
 
 /** Works on the job queue, from the start of the application until it closes. */
 @Injectable()
-export class JobWorkers implements OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown {
+export class JobWorkers implements OnApplicationBootstrap, BeforeApplicationShutdown {
   readonly #workers: readonly JobWorker[];
-  #running: Promise<unknown> = Promise.resolve();
 
   constructor(@InjectRedis() pool: RedisPool, @InjectSettings() { jobs }: Settings) {
     const logger = new Logger('JobWorker');
@@ -25,15 +23,11 @@ export class JobWorkers implements OnApplicationBootstrap, BeforeApplicationShut
   }
 
   onApplicationBootstrap(): void {
-    this.#running = Promise.all(this.#workers.map((worker) => worker.run()));
+    for (const worker of this.#workers) void worker.run();
   }
 
+  /** They hand back what they have not finished; the pool waits for that when it closes. */
   beforeApplicationShutdown(): void {
     for (const worker of this.#workers) worker.stop();
-  }
-
-  /** Before the pool closes, so that they can hand back what they have not finished. */
-  async onApplicationShutdown(): Promise<void> {
-    await this.#running;
   }
 }
