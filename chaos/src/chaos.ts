@@ -35,14 +35,14 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const conductor = new Conductor();
   const violations = new Violations(() => conductor.description);
   const arena = await Arena.start();
+  const handles = new HandleCheck(violations);
   try {
     await prepare(arena);
-    const handles = new HandleCheck(violations);
-    const session = openSession(options.seed, arena, conductor, violations);
-    const report = await conduct(options, conductor, session);
+    const report = await conduct(options, conductor, openSession(options.seed, arena, conductor, violations));
     await handles.finish(arena.server);
     return report;
   } finally {
+    handles.stop();
     await arena.stop();
   }
 }
@@ -122,6 +122,7 @@ async function playAll(
   try {
     await session.pool.ready();
     loads.start();
+    conductor.begin();
     for (const step of planFaults(options)) {
       if (conductor.elapsedMs > options.ms) break;
       await conductor.run(step, session, loads);

@@ -11,7 +11,7 @@ pnpm chaos                  faults at random under a mixed load, for a minute
   --plan <number>           only print so many steps of the schedule
   --list                    print the faults and end
 
-Exit code 1: something that must hold did not.`;
+Exit code 1: something that must hold did not; 2: the run itself failed.`;
 
 export interface CliOptions {
   readonly help: boolean;

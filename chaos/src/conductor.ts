@@ -23,7 +23,7 @@ export interface StepResult {
 export class Conductor {
   readonly results: StepResult[] = [];
   readonly heap: HeapSample[] = [];
-  readonly #startedAt = performance.now();
+  #startedAt = performance.now();
   #step: PlannedStep | undefined;
   #mayLoseWaits = false;
 
@@ -42,6 +42,11 @@ export class Conductor {
 
   get elapsedMs(): number {
     return performance.now() - this.#startedAt;
+  }
+
+  /** The time of the run begins now. */
+  begin(): void {
+    this.#startedAt = performance.now();
   }
 
   async run(step: PlannedStep, session: Session, loads: Loads): Promise<void> {
@@ -80,16 +85,26 @@ export class Conductor {
   }
 
   async #recover(step: PlannedStep, session: Session, loads: Loads): Promise<Recovery> {
+    await restartIfCrashed(session);
     const limitMs = step.fault.kind.recoveryMs ?? RECOVERY_MS;
     const recovery = await awaitRecovery(session, loads.messages, limitMs);
     if (isRecovered(recovery)) return recovery;
     session.parts.violations.add('notRecovered', `within ${limitMs} ms: ${describeRecovery(recovery)}`);
+    await restartIfCrashed(session);
     // So that the next faults can be tried all the same.
     await session.parts.arena.proxy.call('reset');
     if (!isRecovered(await awaitRecovery(session, loads.messages, LAST_HOPE_MS)))
       throw new Error(`The pool did not come back after ${describeStep(step)}`);
     return recovery;
   }
+}
+
+/** What is killed on purpose runs again by now. */
+async function restartIfCrashed({ parts }: Session): Promise<void> {
+  const { server } = parts.arena;
+  if (server.status !== 'exited') return;
+  parts.violations.add('serverCrashes', 'redis-server ended by itself');
+  await server.restart();
 }
 
 /** Starts a fault and waits for as long as it lasts. */

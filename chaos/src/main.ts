@@ -4,7 +4,15 @@ import { describeStep, planFaults } from './faults/fault-plan.js';
 import { ProgressLine } from './progress-line.js';
 import { textReport } from './report.js';
 
-await main(parseCliOptions(process.argv.slice(2)));
+// 1 is for what did not hold.
+const EXIT_BROKEN_RUN = 2;
+
+try {
+  await main(parseCliOptions(process.argv.slice(2)));
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+  process.exitCode = EXIT_BROKEN_RUN;
+}
 
 async function main(options: CliOptions): Promise<void> {
   if (options.help) print(USAGE);

@@ -16,7 +16,7 @@ const OPEN = 'connections forgotten by the network';
 
 async function chaos(...args: string[]): Promise<{ code: number; output: string }> {
   const child = spawn(process.execPath, ['--expose-gc', MAIN, ...args], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'ignore'],
   });
   let output = '';
   child.stdout.on('data', (chunk) => {
@@ -62,6 +62,17 @@ const THEFT: FaultKind = {
   },
 };
 
+/** Ends the server as a crash would, and leaves it there. */
+const CRASH: FaultKind = {
+  name: 'crash',
+  layer: 'server',
+  ms: [0, 0],
+  start: async ({ arena }) => {
+    await arena.server.kill();
+    return async () => {};
+  },
+};
+
 describe('a chaos run', () => {
   test('of a quarter of a minute holds everything that must hold', async () => {
     const only = `^(?!${SLOW}|${OPEN})`;
@@ -80,6 +91,18 @@ describe('a chaos run', () => {
     expect(Number(/faults survived +(\d+)/.exec(output)?.[1])).toBeGreaterThan(5);
   }, 90_000);
 
+  test('sees that the server crashed, starts it again and goes on', async () => {
+    const report = await runChaos({ ms: 500, seed: 6, kinds: [CRASH], pace: 1, onProgress: () => {} });
+    const { violations, results } = report;
+    expect([...violations.counts.keys()]).toEqual(['serverCrashes']);
+    expect(violations.total).toBe(results.length);
+    expect(textReport(report)).toContain('crashes of the server: redis-server ended by itself');
+  }, 60_000);
+
+  test('that is asked for nonsense says what it takes, with another exit code', async () => {
+    expect((await chaos('--minutes', 'many')).code).toBe(2);
+  });
+
   test('prints its schedule without running it', async () => {
     const runs = await Promise.all([1, 2].map(() => chaos('--seed', '3', '--plan', '40')));
     expect(runs[0]?.output.trim().split('\n')).toHaveLength(40);
@@ -87,7 +110,7 @@ describe('a chaos run', () => {
   });
 
   test('sees what was broken on purpose, names the seed and the fault, and fails', async () => {
-    const options = { ms: 1_500, seed: 5, kinds: [SABOTAGE, THEFT], pace: 1, onProgress: () => {} };
+    const options = { ms: 2_500, seed: 5, kinds: [SABOTAGE, THEFT], pace: 1, onProgress: () => {} };
     const report = await runChaos(options);
     const { counts, kept } = report.violations;
     const seen = [...counts.keys()];

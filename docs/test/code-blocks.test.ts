@@ -15,7 +15,21 @@ interface Block {
   readonly code: string;
 }
 
-/** `ts with pool`: the block needs a pool, which the reader has from the page; `ts with app`, a Fastify application. */
+/** What the blocks about NestJS take for granted. */
+const NEST = `
+import 'reflect-metadata';
+import { Catch, Controller, Get, Inject, Injectable, Module, Sse } from '@nestjs/common';
+import { APP_FILTER, NestFactory } from '@nestjs/core';
+import { isRedisPoolError } from '@redis-pool/core';
+import { InjectRedis, RedisPoolExceptionFilter, RedisPoolModule, ReqRedis } from '@redis-pool/nestjs';
+import { from, map } from 'rxjs';
+`;
+
+/**
+ * `ts with pool`: the block needs a pool, which the reader has from the page; `ts with app`, a Fastify application;
+ * `ts with server`, an Express application, its server and its middleware.
+ * `ts with nest`: it is an `AppModule`; `ts with main`: it starts the application of one, with the log.
+ */
 const PRELUDES: Record<string, readonly [before: string, after: string]> = {
   '': ['', ''],
   'with pool': [
@@ -25,6 +39,18 @@ const PRELUDES: Record<string, readonly [before: string, after: string]> = {
   'with app': [
     "import redisPool from '@redis-pool/fastify';\nimport Fastify from 'fastify';\nconst app = Fastify();\nawait app.register(redisPool, { url: process.env.REDIS_URL });\n",
     '\nawait app.ready();\nawait app.close();\n',
+  ],
+  'with server': [
+    "import { redisPool } from '@redis-pool/express';\nimport express from 'express';\nconst app = express();\nconst redis = redisPool({ url: process.env.REDIS_URL });\napp.use(redis);\nconst server = app.listen(0);\n",
+    '\nawait redis.close();\nserver.close();\n',
+  ],
+  'with nest': [
+    NEST,
+    '\nconst app = await NestFactory.create(AppModule, { logger: false, abortOnError: false });\nawait app.init();\nawait app.close();\n',
+  ],
+  'with main': [
+    "import { Logger } from '@nestjs/common';\nLogger.overrideLogger(false);\n",
+    '\nawait app.close();\n',
   ],
 };
 
@@ -56,11 +82,13 @@ let server: RedisServer;
 beforeAll(async () => {
   server = await startRedis();
   process.env.REDIS_URL = server.url;
+  process.env.PORT = '0';
   await mkdir(scratch, { recursive: true });
 });
 
 afterAll(async () => {
   delete process.env.REDIS_URL;
+  delete process.env.PORT;
   await rm(scratch, { recursive: true, force: true });
   await server.stop();
 });

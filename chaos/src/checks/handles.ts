@@ -25,6 +25,10 @@ export class HandleCheck {
     const options = { what: 'all handles of the pool are gone', timeoutMs: GONE_WITHIN_MS };
     await waitUntil(isGone, options).catch(() => {});
     for (const what of await this.#left(server)) this.#violations.add('leakedHandles', what);
+  }
+
+  /** Leaves rejections and exceptions to Node again. */
+  stop(): void {
     for (const event of EVENTS) process.off(event as 'unhandledRejection', this.#onEvent);
   }
 
@@ -34,7 +38,7 @@ export class HandleCheck {
       const before = this.#before.get(type) ?? 0;
       if (count > before) left.push(`${count - before} more ${type} than before`);
     }
-    const clients = await server.clients();
+    const clients = server.status === 'running' ? await server.clients() : [];
     return [...left, ...clients.map(({ name, cmd }) => `connection "${name}" at the server (${cmd})`)];
   }
 }

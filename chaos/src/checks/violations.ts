@@ -13,6 +13,7 @@ export const INVARIANTS = {
   strangeErrors: 'errors that nobody should see',
   leakedSecrets: 'secrets or arguments in logs and errors',
   notRecovered: 'faults without recovery',
+  serverCrashes: 'crashes of the server',
   leakedHandles: 'leaked handles, rejections, warnings',
   memoryGrowth: 'growing memory',
 } as const;

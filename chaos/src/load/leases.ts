@@ -30,7 +30,8 @@ export async function leaseOnce(session: Session): Promise<void> {
   const { random, pool } = session;
   const controller = new AbortController();
   if (random.chance(0.2)) setTimeout(() => controller.abort(ABORTED), random.integer(0, 20));
-  const acquiring = pool.acquire({ signal: controller.signal });
+  const { signal } = controller;
+  const acquiring = random.chance(0.5) ? pool.acquire({ signal }) : pool.scope({ signal }).acquire();
   const acquired = await session.call(acquiring, { what: 'acquire()', limitMs: LIMITS.acquire });
   if (!('value' in acquired)) return;
   const lease = acquired.value;

@@ -96,6 +96,8 @@ export class MessageLoad {
     if (!('value' in outcome)) return undefined;
     this.#checks.add(check);
     this.#subscriptions.add(outcome.value);
+    // The end of the run came while it was made.
+    if (!this.#session.running) void outcome.value.unsubscribe();
     return ended.then(() => void this.#subscriptions.delete(outcome.value));
   }
 

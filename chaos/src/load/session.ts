@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isRedisPoolError, type RedisPool } from '@redis-pool/core';
+import { isRedisPoolError, type RedisPool, type RedisPoolError } from '@redis-pool/core';
 import type { Random } from '@redis-pool/testkit';
 import type { Arena } from '../arena/arena.js';
 import { ABORTED, isErrorReply, labelOf } from '../checks/end-of-call.js';
@@ -80,7 +80,16 @@ export class Session {
     // Error replies are the server's words; their arguments are checked on the object.
     this.parts.secrets.failed(label, error);
     const isExpected = isErrorReply(error) ? EXPECTED_REPLIES.test(error.message) : isRedisPoolError(error);
+    if (isRedisPoolError(error)) this.#checkFlags(error, what);
     if (!isExpected) this.parts.violations.add('strangeErrors', `${what}: ${describe(error)}`);
+  }
+
+  /** Every error of a command says whether it may have run, and then never that it may be done again (law 2). */
+  #checkFlags({ code, maybeExecuted, retryable }: RedisPoolError, what: string): void {
+    const isSilent = maybeExecuted === undefined && !what.includes('subscri');
+    if (!isSilent && !(maybeExecuted && retryable)) return;
+    const flags = `maybeExecuted ${maybeExecuted}, retryable ${retryable}`;
+    this.parts.violations.add('strangeErrors', `${what}: ${code} with ${flags}`);
   }
 
   /** A reply that is not the one to the question. */

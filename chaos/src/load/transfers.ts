@@ -1,3 +1,4 @@
+import { ABORTED } from '../checks/end-of-call.js';
 import { ARGUMENT_MARK } from '../checks/secrets.js';
 import { LIMITS, type Session } from './session.js';
 import { settle, writeKey } from './writes.js';
@@ -21,7 +22,11 @@ export async function transferOnce(session: Session): Promise<void> {
   const to = random.pick(accounts.filter((account) => account !== from));
   const amount = random.integer(1, 20);
   const id = parts.writes.begin(parts.step());
-  const transfer = pool.transaction([from, to], async (read, queue) => {
+  const controller = new AbortController();
+  const isAborted = random.chance(0.2);
+  if (isAborted) setTimeout(() => controller.abort(ABORTED), random.integer(0, 20));
+  const client = isAborted ? pool.scope({ signal: controller.signal }) : pool;
+  const transfer = client.transaction([from, to], async (read, queue) => {
     const [has, had] = await Promise.all([read.get(from), read.get(to)]);
     queue.set(from, Number(has) - amount).set(to, Number(had) + amount);
     queue.hincrby(writeKey(id), String(id), 1);

@@ -1,5 +1,5 @@
 import type { RedisPipeline } from '@redis-pool/core';
-import { ABORTED, endOf } from '../checks/end-of-call.js';
+import { ABORTED, endOf, isErrorReply } from '../checks/end-of-call.js';
 import { ARGUMENT_MARK } from '../checks/secrets.js';
 import { LIMITS, type Outcome, type Session } from './session.js';
 
@@ -29,7 +29,14 @@ export interface WithScript {
 
 type Write = (session: Session, ids: readonly number[]) => Promise<void>;
 
-const WAYS: readonly Write[] = [single, single, script, pipeline, multi, onLease, aborted, late];
+const WAYS: readonly Write[] = [
+  ...[single, single, script, pipeline, multi],
+  ...[onLease, durably, large, aborted, late],
+];
+
+/** Large enough to fill a socket that is not read. */
+const BALLAST = 'b'.repeat(200_000);
+const BALLAST_CHANCE = 0.1;
 
 /** Writes that count themselves, in all the ways that there are. */
 export function writeOnce(session: Session): Promise<void> {
@@ -70,6 +77,27 @@ async function onLease(session: Session, ids: readonly number[]): Promise<void> 
   const limitMs = LIMITS.acquire + 2 * LIMITS.command;
   const outcome = await session.call(work, { what: 'MULTI on a lease', limitMs });
   settleChain(session, ids, outcome, 'MULTI on a lease');
+}
+
+/** There is no replica: WAIT gives up, and the writes are there all the same. */
+async function durably(session: Session, ids: readonly number[]): Promise<void> {
+  const waitMs = session.random.integer(1, 50);
+  const work = session.pool.writeDurably((queue) => fill(queue, ids), { replicas: 1, timeoutMs: waitMs });
+  const limitMs = LIMITS.acquire + 2 * LIMITS.command + waitMs;
+  const outcome = await session.call(work, { what: 'writeDurably()', limitMs });
+  // The first error reply rejects it; others of the same pipeline may have run.
+  const isMixed = 'error' in outcome && isErrorReply(outcome.error);
+  const isRight = (value: { readonly replies: unknown[] }) =>
+    isSame(value.replies, [...ids.map(() => 1), tag(ids)]);
+  settle(session, ids, isMixed ? { error: new Error('mixed') } : outcome, 'writeDurably()', isRight);
+}
+
+/** A pipeline that may lie in front of the socket for a while. */
+async function large(session: Session, ids: readonly number[]): Promise<void> {
+  const chain = fill(session.pool.pipeline(), ids);
+  if (session.random.chance(BALLAST_CHANCE)) chain.set(`${ARGUMENT_MARK}ballast`, BALLAST);
+  const outcome = await session.call(chain.exec(), { what: 'a large pipeline', limitMs: LIMITS.command });
+  settleChain(session, ids, outcome, 'a large pipeline');
 }
 
 async function aborted(session: Session, ids: readonly number[]): Promise<void> {

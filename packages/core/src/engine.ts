@@ -16,10 +16,11 @@ import { type DialerHost, LaneDialer } from './lanes/lane-dialer.js';
 import { LaneRouter, type RouterHost } from './lanes/lane-router.js';
 import { LatencyHistogram } from './lanes/latency-histogram.js';
 import { DedicatedClients } from './leases/dedicated.js';
-import type { LeaseHost } from './leases/lease-host.js';
+import type { LeaseHost, OwnCall } from './leases/lease-host.js';
 import { Leases } from './leases/leases.js';
 import { silentLogger } from './options/logger.js';
 import type { ResolvedOptions } from './options/resolved-options.js';
+import { locatorFor } from './sentinel/sentinel-locator.js';
 import { ServerTrust, type TrustHost } from './server-trust.js';
 import { Subscriber, type SubscriberHost } from './subscriber/subscriber.js';
 import type { Connection } from './transport/connection.js';
@@ -28,6 +29,7 @@ import { CredentialSource } from './transport/credential-source.js';
 import type { DialError } from './transport/dial.js';
 import { DialCoordinator } from './transport/dial-coordinator.js';
 import { LoopDelay } from './transport/loop-delay.js';
+import type { ServerLocator } from './transport/server-locator.js';
 
 /**
  * - `connecting`: no connection yet.
@@ -53,6 +55,7 @@ export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost
   readonly scripts: ScriptRegistry;
   readonly directory: CommandDirectory;
   readonly router: LaneRouter;
+  readonly locator: ServerLocator | undefined;
   readonly dials: DialCoordinator;
   readonly budget: ConnectionBudget;
   readonly leases: Leases;
@@ -75,7 +78,8 @@ export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost
     this.router = new LaneRouter(this);
     this.#trust = new ServerTrust(this);
     this.#credentials = new CredentialSource(options, this.#trust);
-    const target = { options, credentials: this.#credentials };
+    this.locator = locatorFor(options, () => this.dials.retryNow());
+    const target = { options, credentials: this.#credentials, locator: this.locator };
     this.dials = new DialCoordinator(target, (error) => this.#dialFailed(error));
     this.#dialer = new LaneDialer(this);
     this.budget = new ConnectionBudget(options.maxConnections, options.lanes);
@@ -133,12 +137,26 @@ export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost
 
   /** A command of the pool's own, over a lane. */
   call(name: string, ...args: string[]): Promise<unknown> {
+    return this.#callOwn(name, args, this.#newAffinity());
+  }
+
+  /** Commands of the pool's own, one right behind the other over the same lane. */
+  callTogether(calls: readonly OwnCall[]): Promise<unknown>[] {
+    const affinity = this.#newAffinity();
+    return calls.map(([name, ...args]) => this.#callOwn(name, args, affinity));
+  }
+
+  #callOwn(name: string, args: string[], affinity: Affinity | undefined): Promise<unknown> {
     const command = createCommand(name, profileOf(name), args, 'utf8', undefined);
     const promise = command.createPromise();
     // Also while draining: UNBLOCK is what ends the waits.
     if (this.#status === 'closed') command.fail(this.refusalAtEnd());
-    else this.router.acceptOwn(command, this.lanes.length > 1 ? new Affinity() : undefined);
+    else this.router.acceptOwn(command, affinity);
     return promise;
+  }
+
+  #newAffinity(): Affinity | undefined {
+    return this.lanes.length > 1 ? new Affinity() : undefined;
   }
 
   // ---- places of the budget ----
@@ -282,6 +300,7 @@ export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost
       leasesClosed,
       dedicatedClosed,
       subscriberClosed,
+      this.locator?.close(),
       ...connections.map(({ gone }) => gone),
     ]);
     this.events.announce('close');
@@ -304,7 +323,7 @@ export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost
     const overflow = this.router.pending.overflow(commands, bytes);
     return overflow === undefined
       ? undefined
-      : this.error('RP_ERR_QUEUE_FULL', overflow, { maybeExecuted: false });
+      : this.errors.makeOfMany('RP_ERR_QUEUE_FULL', overflow, { maybeExecuted: false });
   }
 
   #watchLane(lane: Lane, { connection }: LaneConnection): void {

@@ -229,9 +229,8 @@ export function createRedisPool(options?: string | RedisPoolOptions): RedisPool 
 }
 
 function refuseTopology({ endpoint }: ResolvedOptions): void {
-  if (endpoint.kind !== 'sentinel' && endpoint.kind !== 'cluster') return;
-  const option = endpoint.kind === 'sentinel' ? 'redis.sentinels' : 'cluster';
-  const message = `Option "${option}" is not supported by this version, which connects to one server`;
+  if (endpoint.kind !== 'cluster') return;
+  const message = 'Option "cluster" is not supported by this version';
   throw new RedisPoolError('RP_ERR_INVALID_OPTION', message);
 }
 

@@ -11,6 +11,8 @@ export interface ReadyOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+const LAST_WORD_MS = 20;
+
 /** Resolves when a lane is up; rejects on a fatal failure, at the limit, on abort and on close. */
 export function waitUntilReady(engine: Engine, options: ReadyOptions): Promise<void> {
   const { signal, timeoutMs = engine.options.connectTimeoutMs } = options;
@@ -33,9 +35,20 @@ export function waitUntilReady(engine: Engine, options: ReadyOptions): Promise<v
     const onChange = (): void => {
       const now = outcome(engine);
       if (now !== 'open') end(() => now.then(resolve, reject));
+      else if (isOver) expire();
     };
     const onAbort = (): void => end(() => reject(signal?.reason));
-    const timer = setTimeout(() => end(() => reject(timeoutError(engine, timeoutMs))), timeoutMs);
+    const expire = (): void => end(() => reject(timeoutError(engine, timeoutMs)));
+    let isOver = false;
+    const onLimit = (): void => {
+      isOver = true;
+      // An attempt that ends at this very limit is about to say what it met.
+      const isAboutToFail =
+        engine.dials.lastError === undefined && timeoutMs >= engine.options.connectTimeoutMs;
+      if (isAboutToFail) timer = setTimeout(expire, LAST_WORD_MS);
+      else expire();
+    };
+    let timer = setTimeout(onLimit, timeoutMs);
     signal?.addEventListener('abort', onAbort, { once: true });
     for (const event of EVENTS) engine.events.on(event, onChange);
   });

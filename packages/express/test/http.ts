@@ -8,9 +8,17 @@ export interface HttpAnswer {
   readonly body: string;
 }
 
-/** GET over a connection of its own, which is closed afterwards: nothing is left for leak checks to find. */
-export async function get(url: string): Promise<HttpAnswer> {
-  const outgoing = request(url, { agent: new Agent({ keepAlive: false }) });
+export function get(url: string): Promise<HttpAnswer> {
+  return ask('GET', url);
+}
+
+export function post(url: string): Promise<HttpAnswer> {
+  return ask('POST', url);
+}
+
+/** Over a connection of its own, which is closed afterwards: nothing is left for leak checks to find. */
+async function ask(method: string, url: string): Promise<HttpAnswer> {
+  const outgoing = request(url, { method, agent: new Agent({ keepAlive: false }) });
   outgoing.end();
   const [incoming] = (await once(outgoing, 'response')) as [IncomingMessage];
   let body = '';

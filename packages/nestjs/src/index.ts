@@ -8,3 +8,4 @@ export type {
   RedisPoolOptionsFactory,
 } from './options.js';
 export { getRedisToken, InjectRedis, ReqRedis } from './tokens.js';
+export type { WithRedis } from './with-redis.js';

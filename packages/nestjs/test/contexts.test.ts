@@ -170,7 +170,7 @@ describe('a resolver', () => {
     const options = { guards: true, filters: true, interceptors: true };
     const resolve = creator.create(
       resolver,
-      resolver[method],
+      resolver[method] as (...args: unknown[]) => unknown,
       method,
       ROUTE_ARGS_METADATA,
       { exchangeKeyForValue: () => undefined },

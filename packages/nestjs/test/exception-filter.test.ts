@@ -169,9 +169,11 @@ describe.each(STACKS)('%s', (_name, stack) => {
   });
 
   test('registered again behind a filter that catches everything, it comes first', async () => {
-    const url = await start({}, (app) => {
-      const first = new adapter.RedisPoolExceptionFilter(app.get(core.HttpAdapterHost));
-      app.useGlobalFilters(new CatchAll(), first);
+    const url = await start({
+      providers: [
+        { provide: core.APP_FILTER, useClass: CatchAll },
+        { provide: core.APP_FILTER, useClass: adapter.RedisPoolExceptionFilter },
+      ],
     });
     expect(await get(`${url}/request`)).toMatchObject(TRY_LATER);
     expect((await get(`${url}/bug`)).status).toBe(418);

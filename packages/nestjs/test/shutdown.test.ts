@@ -58,8 +58,11 @@ class App {
     return /^url (.*)$/m.exec(this.output)?.[1] ?? '';
   }
 
-  until(pattern: RegExp): Promise<void> {
-    return waitUntil(() => pattern.test(this.output), { what: `the application says ${pattern}` });
+  until(pattern: RegExp): Promise<true> {
+    return waitUntil(() => pattern.test(this.output), {
+      what: `the application says ${pattern}`,
+      timeoutMs: 15_000,
+    });
   }
 
   /** Resolves with exit code and signal. */
@@ -90,26 +93,30 @@ class Stream {
     this.#socket.write(`GET ${pathname} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
   }
 
-  until(text: string): Promise<void> {
+  until(text: string): Promise<true> {
     return waitUntil(() => this.received.includes(text), { what: `the stream has ${text}` });
   }
 }
 
-/** Calls until the server takes no connection any more; what it answered. */
-async function callOn(url: string): Promise<number[]> {
-  const statuses: number[] = [];
+/** What a server that closes answers by itself: with Fastify, calls over connections that it has taken already. */
+const CLOSING = { Express: [], Fastify: ['503'] };
+
+/** Calls until the server takes no connection any more; what it answered: a status, and Retry-After if there is one. */
+async function callOn(url: string): Promise<string[]> {
+  const answers: string[] = [];
   for (let call = 0; call < 10_000; call += 1) {
     try {
-      statuses.push((await get(url)).status);
+      const { status, headers } = await get(url);
+      answers.push([status, headers['retry-after'] ?? []].flat().join(', '));
     } catch {
       break;
     }
   }
-  return statuses;
+  return answers;
 }
 
 describe.each(Object.entries(NESTS))('%s', (_name, nest) => {
-  test.each(['Express', 'Fastify'])(
+  test.each(['Express', 'Fastify'] as const)(
     'SIGTERM under load, with event streams and a parked worker: all are let go in order, on %s',
     async (PLATFORM) => {
       const app = new App({ ...nest, PLATFORM, HOOKS: 'on' });
@@ -123,8 +130,9 @@ describe.each(Object.entries(NESTS))('%s', (_name, nest) => {
       const startedAt = performance.now();
       expect(await app.end('SIGTERM')).toEqual([null, 'SIGTERM']);
       expect(performance.now() - startedAt).toBeLessThan(5_000);
-      const statuses = (await Promise.all(load)).flat();
-      expect(new Set(statuses)).toEqual(new Set([200]));
+      const answers = new Set((await Promise.all(load)).flat());
+      for (const answer of CLOSING[PLATFORM]) answers.delete(answer);
+      expect([...answers]).toEqual(['200']);
       for (const stream of streams) {
         await stream.ended;
         // Its own last words, and the end of a chunked body: it was not cut.
@@ -132,7 +140,7 @@ describe.each(Object.entries(NESTS))('%s', (_name, nest) => {
       }
       expect(app.output).toContain('worker let go, RP_ERR_CLOSING');
       expect(app.output).toContain('worker ended, SIGTERM');
-      expect(app.output).toMatch(/"default" is closed \{ .*drained: true, cutCommands: 0, cutLeases: 0 \}/);
+      expect(app.output).toMatch(/"default" is closed \{ .*drained: true, cutCommands: 0, cutLeases: 0\b/);
       expect(app.output).not.toContain('Nothing listens for SIGTERM');
     },
   );

@@ -1,3 +1,4 @@
+import type { ConnectionOptions } from 'node:tls';
 import { Redis, type RedisOptions } from 'ioredis';
 import { withTimeLimit } from './time-limit.js';
 
@@ -11,6 +12,7 @@ export interface AdminAddress {
   readonly host: string;
   readonly port: number;
   readonly password?: string;
+  readonly tls?: ConnectionOptions;
 }
 
 /**

@@ -14,6 +14,11 @@ export interface ClientInfo {
   readonly fields: Readonly<Record<string, string>>;
 }
 
+/** Whether it is a link between servers: of a replica or a master, of a Sentinel, or for keys on the move. */
+export function isServerLink({ name, flags, cmd }: ClientInfo): boolean {
+  return /[SM]/.test(flags) || /^sentinel-[0-9a-f]+-(cmd|pubsub)$/.test(name) || cmd === 'restore-asking';
+}
+
 /** Parses the reply of CLIENT LIST. */
 export function parseClientList(reply: string): ClientInfo[] {
   return reply

@@ -1,4 +1,19 @@
+export {
+  type CertificateAuthority,
+  type CertificateOptions,
+  type Certificates,
+  createCertificates,
+  type KeyPair,
+} from './certificates.js';
 export type { ClientInfo } from './client-info.js';
+export {
+  type AnnouncedAddress,
+  type ClusterNodeView,
+  RedisCluster,
+  type SlotRange,
+  type StartClusterOptions,
+  startCluster,
+} from './cluster.js';
 export {
   type DelayOptions,
   FaultProxy,
@@ -12,11 +27,7 @@ export { type EnsureRedisServerOptions, ensureRedisServer, findRedisServer } fro
 export { freePort } from './free-port.js';
 export { type LeakCheck, type LeakCheckOptions, leakCheck } from './leak-check.js';
 export { Random } from './random.js';
-export {
-  RedisServer,
-  type RedisServerStatus,
-  type RestartOptions,
-  type StartRedisOptions,
-  startRedis,
-} from './redis-server.js';
+export type { ServerTls, StartRedisOptions } from './redis-launch.js';
+export { RedisServer, type RedisServerStatus, type RestartOptions, startRedis } from './redis-server.js';
+export { SentinelGroup, type StartSentinelsOptions, startSentinels } from './sentinel-group.js';
 export { type WaitOptions, waitUntil } from './wait-until.js';

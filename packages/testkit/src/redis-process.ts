@@ -1,25 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AdminConnection } from './admin-connection.js';
+import { type RedisLaunch, redisArguments } from './redis-launch.js';
 import { lastLines } from './run-command.js';
 import { type SupervisedProcess, spawnSupervised } from './supervised-process.js';
 import { waitUntil } from './wait-until.js';
 
 const READY_TIMEOUT_MS = 15_000;
 const OUTPUT_FILE = 'output.log';
-
-/** Everything that decides how one redis-server process is started. */
-export interface RedisLaunch {
-  readonly binary: string;
-  /** Working directory: data, output, socket. */
-  readonly directory: string;
-  readonly host: string;
-  readonly port: number;
-  readonly socketPath: string | undefined;
-  readonly password: string | undefined;
-  /** The caller's arguments, after all others. */
-  readonly args: readonly string[];
-}
 
 /** The error of a server whose port was in use when it tried to bind it. */
 class PortTakenError extends Error {
@@ -47,16 +35,6 @@ export async function launchRedis(launch: RedisLaunch, admin: AdminConnection): 
   } finally {
     admin.close();
   }
-}
-
-function redisArguments({ directory, host, port, socketPath, password, args }: RedisLaunch): string[] {
-  return [
-    ...['--bind', host, '--port', String(port), '--dir', directory],
-    ...['--daemonize', 'no', '--logfile', '', '--save', '', '--appendonly', 'no'],
-    ...(socketPath === undefined ? [] : ['--unixsocket', socketPath]),
-    ...(password === undefined ? [] : ['--requirepass', password]),
-    ...args,
-  ];
 }
 
 /** Waits, up to 15 s, until this very process answers PING and has loaded its data. */

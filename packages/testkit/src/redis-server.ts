@@ -2,25 +2,19 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ADMIN_CONNECTION_NAME, AdminConnection } from './admin-connection.js';
-import { type ClientInfo, parseClientList } from './client-info.js';
+import { type ClientInfo, isServerLink, parseClientList } from './client-info.js';
 import { requireRedisServer } from './find-redis-server.js';
-import { freePort, retryWhilePortTaken } from './free-port.js';
-import { launchRedis, type RedisLaunch, untilServing } from './redis-process.js';
+import { retryWhilePortTaken } from './free-port.js';
+import {
+  adminAddress,
+  type LaunchOptions,
+  planLaunch,
+  type RedisLaunch,
+  type StartRedisOptions,
+  urlOf,
+} from './redis-launch.js';
+import { launchRedis, untilServing } from './redis-process.js';
 import type { SupervisedProcess } from './supervised-process.js';
-
-const LOOPBACK = '127.0.0.1';
-
-/** Options of {@link startRedis}. */
-export interface StartRedisOptions {
-  /** More arguments of redis-server, after the testkit's own, so that they win: `['--maxclients', '10']`. */
-  readonly args?: readonly string[];
-  /** Listens on a unix socket too. @default false */
-  readonly unixSocket?: boolean;
-  /** Password of the default user. @default none */
-  readonly password?: string;
-  /** TCP port. @default a free one */
-  readonly port?: number;
-}
 
 /** Options of {@link RedisServer.restart}. */
 export interface RestartOptions {
@@ -41,7 +35,12 @@ type State =
  *
  * @throws Error with the last lines of the server's output when it does not come up
  */
-export async function startRedis(options: StartRedisOptions = {}): Promise<RedisServer> {
+export function startRedis(options: StartRedisOptions = {}): Promise<RedisServer> {
+  return startProcess(options);
+}
+
+/** As {@link startRedis}, and starts a Sentinel where the options have its configuration. */
+export async function startProcess(options: LaunchOptions): Promise<RedisServer> {
   const binary = requireRedisServer();
   const directory = await mkdtemp(join(tmpdir(), 'redis-pool-'));
   try {
@@ -52,18 +51,8 @@ export async function startRedis(options: StartRedisOptions = {}): Promise<Redis
   }
 }
 
-async function planLaunch(
-  binary: string,
-  directory: string,
-  { args = [], unixSocket = false, password, port }: StartRedisOptions,
-): Promise<RedisLaunch> {
-  const socketPath = unixSocket ? join(directory, 'redis.sock') : undefined;
-  return { binary, directory, host: LOOPBACK, port: port ?? (await freePort()), socketPath, password, args };
-}
-
 async function startServer(launch: RedisLaunch): Promise<RedisServer> {
-  const { host, port, password } = launch;
-  const admin = new AdminConnection({ host, port, ...(password === undefined ? {} : { password }) });
+  const admin = new AdminConnection(adminAddress(launch));
   return new RedisServer(launch, admin, await launchRedis(launch, admin));
 }
 
@@ -77,7 +66,7 @@ export class RedisServer {
   readonly port: number;
   /** Path of the unix socket, if one was asked for. */
   readonly socketPath: string | undefined;
-  /** `redis://` address, with the password. */
+  /** `redis://` address, or `rediss://` with TLS, with the password. */
   readonly url: string;
   readonly #launch: RedisLaunch;
   readonly #admin: AdminConnection;
@@ -85,11 +74,11 @@ export class RedisServer {
 
   /** @internal */
   constructor(launch: RedisLaunch, admin: AdminConnection, process: SupervisedProcess) {
-    const { host, port, socketPath, password } = launch;
+    const { host, port, socketPath } = launch;
     this.host = host;
     this.port = port;
     this.socketPath = socketPath;
-    this.url = `redis://${password === undefined ? '' : `:${encodeURIComponent(password)}@`}${host}:${port}`;
+    this.url = urlOf(launch);
     this.#launch = launch;
     this.#admin = admin;
     this.#state = { kind: 'started', process, frozen: false };
@@ -115,10 +104,12 @@ export class RedisServer {
     return this.#admin.run(name, ...args);
   }
 
-  /** CLIENT LIST without the control connection. Rejects like `adminCommand()`. */
+  /** CLIENT LIST without the control connection and the links between servers. Rejects like `adminCommand()`. */
   async clients(): Promise<ClientInfo[]> {
     const reply = String(await this.adminCommand('CLIENT', 'LIST'));
-    return parseClientList(reply).filter(({ name }) => name !== ADMIN_CONNECTION_NAME);
+    return parseClientList(reply).filter(
+      (client) => client.name !== ADMIN_CONNECTION_NAME && !isServerLink(client),
+    );
   }
 
   /** Kills the server as a crash would (SIGKILL) and resolves when it is gone. Nothing happens when it is. */
@@ -142,7 +133,7 @@ export class RedisServer {
   async restart({ args = [] }: RestartOptions = {}): Promise<void> {
     await this.#process().kill();
     this.#admin.close();
-    const launch = { ...this.#launch, args: [...this.#launch.args, ...args] };
+    const launch = { ...this.#launch, args: [...(this.#launch.args ?? []), ...args] };
     const process = await retryWhilePortTaken(() => launchRedis(launch, this.#admin));
     this.#state = { kind: 'started', process, frozen: false };
   }

@@ -1,9 +1,9 @@
-import { type Exchange, isClosed, isHungUp } from './exchange.js';
+import { type Exchange, endConnection, isClosed, isHungUp, type ResponseLike } from './exchange.js';
 import type { RequestPools } from './request-pools.js';
 
 /** The requests that use Redis at the moment, from their first use of it until their response is closed. */
 export class ActiveRequests {
-  readonly #active = new Set<RequestPools>();
+  readonly #active = new Map<RequestPools, ResponseLike>();
   readonly #waiting = new Set<() => void>();
   #ending: (() => unknown) | undefined;
 
@@ -14,7 +14,8 @@ export class ActiveRequests {
       request.end({ hungUp: !response.writableEnded });
       return;
     }
-    this.#active.add(request);
+    this.#active.set(request, response);
+    if (this.#ending !== undefined) endConnection(response);
     // Not 'finish', which does not come when the client hung up.
     response.once('close', () => {
       request.end({ hungUp: isHungUp(response) });
@@ -22,11 +23,17 @@ export class ActiveRequests {
     });
   }
 
-  /** Cuts what waits in all of them, and in those to come, for something that may never come. */
+  /**
+   * Cuts what waits in all of them, and in those to come, for something that may never come, and has their
+   * connections end with them.
+   */
   endWaits(makeReason: () => unknown): void {
     if (this.#ending !== undefined) return;
     this.#ending = makeReason;
-    for (const request of [...this.#active]) request.endWaits(makeReason());
+    for (const [request, response] of [...this.#active]) {
+      endConnection(response);
+      request.endWaits(makeReason());
+    }
   }
 
   /** Resolves when there are none. */

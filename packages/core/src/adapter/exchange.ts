@@ -6,6 +6,10 @@ export interface ResponseLike {
   readonly finished?: boolean;
   /** Of HTTP/2 only. `rstCode`: 0 unless somebody reset it. */
   readonly stream?: { readonly destroyed: boolean; readonly aborted: boolean; readonly rstCode?: number };
+  readonly headersSent?: boolean;
+  /** Of `node:http`: whether the connection is kept for the next request. */
+  shouldKeepAlive?: boolean;
+  readonly req?: { readonly socket: { destroySoon?(): void } | null };
   once(event: 'close', listener: () => void): unknown;
 }
 
@@ -28,4 +32,16 @@ export function isHungUp({ writableFinished, stream }: ResponseLike): boolean {
   // A stream of HTTP/2 that was reset has finished, too: Node ends it for the application.
   if (stream !== undefined) return stream.aborted || stream.rstCode !== 0;
   return writableFinished !== true;
+}
+
+/**
+ * Has the connection end with the response: for a server that closes. Node ends connections that are idle then, and
+ * leaves those of responses that end later their time to keep alive, in which the server cannot close.
+ */
+export function endConnection(response: ResponseLike): void {
+  // Connections of HTTP/2 have an end of their own.
+  if (response.stream !== undefined) return;
+  // With these words in the headers Node does it itself.
+  if (response.headersSent !== true) response.shouldKeepAlive = false;
+  else response.once('close', () => response.req?.socket?.destroySoon?.());
 }

@@ -50,10 +50,10 @@ export class ServerTraffic {
 
   /** Takes no connection any more, and lets go those that exist as their requests have been answered. */
   async stop(): Promise<void> {
+    // First: a client that is told to go would come back at once, and stand in the queue that ends here.
+    this.#stopListening();
     this.#newest = new WeakMap();
     for (const answer of this.#answers) this.#endAfter(answer);
-    await nextTurns();
-    this.#stopListening();
     for (const session of this.#sessions) session.close();
     await this.#linger();
     this.#sweep();

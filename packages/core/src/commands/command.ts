@@ -40,6 +40,12 @@ const replyTransformers = registered?.reply;
 // ioredis's own transformers touch objects and Maps only, so that plain strings may skip them.
 const OBJECTS_ONLY = new Set(['msetArgumentTransformer', 'hsetArgumentTransformer']);
 
+/**
+ * What a command costs besides its arguments while it is pending: the object, its promise, and what a caller usually
+ * hangs on to it. Counted in `maxPending.bytes`, so that the bound is one of memory for small commands too.
+ */
+const COMMAND_BYTES = 800;
+
 let takeResolve: (value: unknown) => void;
 let takeReject: (error: unknown) => void;
 // One executor for all promises instead of two closures per command; both variables are read right after.
@@ -59,7 +65,7 @@ export class PoolCommand {
   readonly profile: CommandProfile;
   args: CommandArgument[];
   readonly replyEncoding: ReplyEncoding;
-  /** Size of the arguments, in characters or bytes: what `maxPending.bytes` counts. */
+  /** Size of the arguments, in characters or bytes, and of the command itself: what `maxPending.bytes` counts. */
   readonly bytes: number;
   promise: Promise<unknown> | undefined = undefined;
   settled = false;
@@ -246,7 +252,7 @@ function prepareInPlace(name: string, args: unknown[]): number {
   ) {
     return -1;
   }
-  let bytes = name.length + 16;
+  let bytes = COMMAND_BYTES;
   for (let index = 0; index < args.length; index += 1) {
     const argument = args[index];
     if (typeof argument === 'string') bytes += argument.length + 8;
@@ -295,7 +301,7 @@ class ArgumentPreparation extends CommandWithPrivates {
 }
 
 function sizeOf(args: readonly CommandArgument[]): number {
-  return args.reduce((sum, argument) => sum + argument.length + 8, 16);
+  return args.reduce((sum, argument) => sum + argument.length + 8, COMMAND_BYTES);
 }
 
 function encode(name: string, args: readonly CommandArgument[]): string | Buffer {

@@ -41,12 +41,13 @@ export class DedicatedClients {
 
   #track(label: string, options: RedisOptions): Redis {
     this.#engine.reserveOrThrow();
-    const standalone =
-      this.#engine.options.endpoint.kind === 'tcp' || this.#engine.options.endpoint.kind === 'unix';
-    const Connector = dedicatedConnector(() => this.#authenticate(client));
+    const Connector = dedicatedConnector(async () => {
+      await this.#authenticate(client);
+      return this.#engine.locator?.locate();
+    });
     const client: Redis = new Redis({
       ...(options as RedisOptions & { replyMapping?: 'legacy' }),
-      ...(standalone ? { Connector } : {}),
+      Connector,
     });
     this.#clients.add(client);
     client.on('error', (error) => this.#report(label, error));

@@ -7,6 +7,9 @@ import type { ConnectionWatch } from '../transport/connection-watch.js';
 import type { DialCoordinator } from '../transport/dial-coordinator.js';
 import type { LoopDelay } from '../transport/loop-delay.js';
 
+/** A command of the pool itself. */
+export type OwnCall = readonly [name: string, ...args: string[]];
+
 /** What leases need of their engine. */
 export interface LeaseHost {
   readonly options: ResolvedOptions;
@@ -24,6 +27,8 @@ export interface LeaseHost {
   replaceUseless(reason: string): boolean;
   /** A command over a lane. */
   call(name: string, ...args: string[]): Promise<unknown>;
+  /** Commands that go one right behind the other over the same lane. */
+  callTogether(calls: readonly OwnCall[]): Promise<unknown>[];
   error(code: RedisPoolErrorCode, reason: string, details?: RedisPoolErrorOptions): RedisPoolError;
   leaseReturned(): void;
 }

@@ -13,7 +13,7 @@ import { runHook } from './lease-hooks.js';
 import type { LeaseHost } from './lease-host.js';
 import { LeaseReports } from './lease-reports.js';
 import { LeaseWatch } from './lease-watch.js';
-import { unblockIdOf } from './unblock-id.js';
+import { PAUSE_GUARD, unblockIdOf } from './unblock-id.js';
 
 export type LeaseSlot = Slot<LeaseConnection>;
 
@@ -246,7 +246,9 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
 
   async unblock(clientId: number): Promise<boolean> {
     if (!this.#host.isUp) return false;
-    return (await this.#host.call('CLIENT', 'UNBLOCK', `${clientId}`)) === 1;
+    const [guard, unblocked] = this.#host.callTogether([PAUSE_GUARD, ['CLIENT', 'UNBLOCK', `${clientId}`]]);
+    guard?.catch(() => {});
+    return (await unblocked) === 1;
   }
 
   giveUp(lease: LeaseConnection): void {

@@ -60,8 +60,8 @@ export interface PoolHooks {
 type RedisOptionName =
   | ('host' | 'port' | 'family' | 'path' | 'tls' | 'username' | 'password' | 'db' | 'keepAlive' | 'noDelay')
   | ('keyPrefix' | 'protocol' | 'replyMapping' | 'stringNumbers' | 'disconnectTimeout' | 'sentinels' | 'name')
-  | ('role' | 'sentinelUsername' | 'sentinelPassword' | 'sentinelRetryStrategy' | 'sentinelReconnectStrategy')
-  | ('sentinelMaxConnections' | 'sentinelCommandTimeout' | 'sentinelTLS' | 'enableTLSForSentinelMode')
+  | ('role' | 'sentinelUsername' | 'sentinelPassword')
+  | ('sentinelMaxConnections' | 'sentinelTLS' | 'enableTLSForSentinelMode')
   | ('natMap' | 'updateSentinels' | 'preferredSlaves' | 'failoverDetector');
 
 /**
@@ -71,7 +71,10 @@ type RedisOptionName =
  * Defaults are those of ioredis, except: `host` 127.0.0.1, and with `sentinels` `failoverDetector` true and
  * `enableTLSForSentinelMode` true when there is `tls`.
  */
-export type RedisConnectionOptions = Pick<RedisOptions, RedisOptionName>;
+export type RedisConnectionOptions = Pick<RedisOptions, Exclude<RedisOptionName, 'role'>> & {
+  /** Which server of a master group to use; `slave` is ioredis's word for `replica`. @default 'master' */
+  role?: 'master' | 'replica' | 'slave' | undefined;
+};
 
 /** Options of ioredis's Cluster that the pool does not decide. */
 export type ClusterConnectionOptions = Pick<
@@ -102,7 +105,7 @@ export interface ClusterTarget {
 export interface MaxPending {
   /** Commands unanswered or unsent, from 1. @default 100_000 */
   readonly commands?: number | undefined;
-  /** Bytes of unanswered or unsent commands, from 1. @default 67_108_864 (64 MiB) */
+  /** Bytes of unanswered or unsent commands, from 1; each counts with some 800 more than its arguments. @default 67_108_864 (64 MiB) */
   readonly bytes?: number | undefined;
 }
 

@@ -432,7 +432,7 @@ const WRONG: [input: unknown, message: string][] = [
   ],
   [
     { redis: { role: `${SECRET}@` } },
-    'Option "redis.role" must be "master" or "slave", received a string that looks like a URL',
+    'Option "redis.role" must be "master" or "replica" or "slave", received a string that looks like a URL',
   ],
   [
     { redis: { sentinels: [{ host: 'h' }] } },

@@ -60,15 +60,7 @@ const DEFAULT_PORT = 6379;
 const DEFAULT_SENTINEL_PORT = 26_379;
 
 /** What a Sentinel endpoint passes on to ioredis, which has its own defaults for them. */
-const SENTINEL_EXTRAS = [
-  ...([
-    'sentinelUsername',
-    'sentinelRetryStrategy',
-    'sentinelReconnectStrategy',
-    'sentinelMaxConnections',
-  ] as const),
-  ...(['sentinelCommandTimeout', 'natMap', 'preferredSlaves'] as const),
-];
+const SENTINEL_EXTRAS = ['sentinelUsername', 'sentinelMaxConnections', 'natMap', 'preferredSlaves'] as const;
 
 /**
  * Checks the options of a pool and fills in every default: the only place that knows defaults.
@@ -155,7 +147,8 @@ function sentinelEndpoint(settings: Checked<RedisConnectionOptions>, family: num
   const shown = {
     kind: 'sentinel' as const,
     sentinels: sentinels.map(({ host = DEFAULT_HOST, port = DEFAULT_SENTINEL_PORT }) => ({ host, port })),
-    ...{ name, role, family, updateSentinels, failoverDetector, enableTLSForSentinelMode },
+    ...{ name, family, updateSentinels, failoverDetector, enableTLSForSentinelMode },
+    role: role === 'master' ? role : ('slave' as const),
     ...(extras as Pick<typeof settings, (typeof SENTINEL_EXTRAS)[number]>),
   };
   return withSecrets({ ...frozenCopy(shown) }, { sentinelPassword, sentinelTLS });

@@ -31,14 +31,8 @@ interface UnixEndpoint {
 
 type SentinelExtras = Pick<
   RedisConnectionOptions,
-  | (
-      | 'sentinelUsername'
-      | 'sentinelPassword'
-      | 'sentinelTLS'
-      | 'sentinelRetryStrategy'
-      | 'sentinelReconnectStrategy'
-    )
-  | ('sentinelMaxConnections' | 'sentinelCommandTimeout' | 'natMap' | 'preferredSlaves')
+  | ('sentinelUsername' | 'sentinelPassword' | 'sentinelTLS')
+  | ('sentinelMaxConnections' | 'natMap' | 'preferredSlaves')
 >;
 
 /** The server that Sentinels name. `sentinelPassword` and `sentinelTLS` are not enumerable. */
@@ -132,7 +126,7 @@ export function describeEndpoint({ endpoint }: Pick<ResolvedOptions, 'endpoint'>
   }
 }
 
-function describeAddress({ host, port }: Address): string {
+export function describeAddress({ host, port }: Address): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 

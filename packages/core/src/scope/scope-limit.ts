@@ -108,11 +108,10 @@ export class ScopeLimit {
     this.#add(limited);
   }
 
-  /** Runs something that ends itself, in its own way, with a signal. */
+  /** Runs something that ends itself, in its own way, with a signal. The caller's own is not aborted yet. */
   async run<T>(action: BoundedAction<T>, { kind, signal, isSent = never }: Bounds): Promise<T> {
     const refusal = kind === 'parked' ? this.refusalToWait() : this.refusal();
     if (refusal !== undefined) throw refusal;
-    signal?.throwIfAborted();
     const controller = new AbortController();
     const limited: Limited = {
       kind,
@@ -141,7 +140,7 @@ export class ScopeLimit {
     if (this.#phase.tag === 'cut' || (this.#phase.tag === 'over' && !isCut)) return;
     this.#phase = { tag: isCut ? 'cut' : 'over', reason };
     for (const limited of [...this.#running]) {
-      const isLeft = limited.kind === 'command' && limited.isSent && limited.writes;
+      const isLeft = limited.isSent && limited.writes;
       if (limited.kind === 'parked' || (isCut && !isLeft)) limited.end(reason);
     }
   }

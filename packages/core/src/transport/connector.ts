@@ -1,4 +1,4 @@
-import { createConnection, type NetConnectOpts, type Socket } from 'node:net';
+import { createConnection, isIP, type NetConnectOpts, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { AbstractConnector, type RedisOptions } from 'ioredis';
 import { WriteCoalescer } from './write-coalescer.js';
@@ -45,6 +45,11 @@ export function connectorFor(slot: SocketSlot): ConnectorClass {
 export function openSocket(options: RedisOptions): Socket {
   const { path, port, host, family, tls } = options;
   const target = path ? { path } : { port, host, ...(family === undefined ? {} : { family }) };
-  if (tls) return connectTls({ ...target, ...tls } as ConnectionOptions);
+  if (tls) return connectTls({ ...target, ...serverName(host), ...tls } as ConnectionOptions);
   return createConnection(target as NetConnectOpts);
+}
+
+/** Node checks the certificate against the host name, but tells the server the name (SNI) only when asked to. */
+function serverName(host: string | undefined): { servername?: string } {
+  return host === undefined || isIP(host) !== 0 ? {} : { servername: host };
 }

@@ -1,8 +1,9 @@
 import type { ConnectionRole } from '../options/options.js';
 import type { Connection } from './connection.js';
 import { ConnectionLog } from './connection-log.js';
-import { type DialError, type DialTarget, dial } from './dial.js';
+import type { DialError } from './dial.js';
 import { DialPace } from './dial-pace.js';
+import { type Destination, openConnection } from './open-connection.js';
 
 /** A connection that ends so soon costs the server as much as one that it refused, and is paused for as one. */
 const SHORT_LIFE_MS = 1_000;
@@ -33,7 +34,7 @@ export class DialCoordinator {
   lastError: DialError | undefined;
   /** Connections that are up, with the time at which they came up. */
   readonly live = new Map<Connection, number>();
-  readonly #target: DialTarget;
+  readonly #destination: Destination;
   readonly #onFailed: (error: DialError) => void;
   readonly #pace: DialPace;
   readonly #log: ConnectionLog;
@@ -46,16 +47,16 @@ export class DialCoordinator {
   #notBefore = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(target: DialTarget, onFailed: (error: DialError) => void) {
-    const { options } = target;
-    this.#target = target;
+  constructor(destination: Destination, onFailed: (error: DialError) => void) {
+    const { options } = destination;
+    this.#destination = destination;
     this.#onFailed = onFailed;
     this.#pace = new DialPace(options);
     this.#log = new ConnectionLog(options);
   }
 
   /**
-   * Waits for its turn and makes one attempt, within `connectTimeoutMs` of then; see {@link dial}.
+   * Waits for its turn and makes one attempt, within `connectTimeoutMs` of then; see {@link openConnection}.
    *
    * @throws DialError; the reason of `signal` while it waits.
    */
@@ -74,7 +75,7 @@ export class DialCoordinator {
       return prepare(connection);
     };
     try {
-      const result = await dial(this.#target, role, watched, signal);
+      const result = await openConnection(this.#destination, role, watched, signal);
       this.#succeeded(made as unknown as Connection);
       return result;
     } catch (error) {
@@ -84,6 +85,14 @@ export class DialCoordinator {
       this.#inFlight -= 1;
       this.#next();
     }
+  }
+
+  /** Ends the pauses: something has changed since the last attempt failed. */
+  retryNow(): void {
+    this.failures = 0;
+    this.#notBefore = 0;
+    this.#flapping.clear();
+    this.#next();
   }
 
   #turn(role: ConnectionRole, signal: AbortSignal): Promise<void> {

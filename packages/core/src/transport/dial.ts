@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { Redis, type RedisOptions } from 'ioredis';
 import { RedisPoolError } from '../errors/errors.js';
 import type { ConnectionRole } from '../options/options.js';
@@ -7,13 +8,15 @@ import {
   type ResolvedOptions,
   toIoredisOptions,
 } from '../options/resolved-options.js';
+import { adviceFor, adviceOnSilence, textOf } from './connect-advice.js';
 import { Connection } from './connection.js';
-import { connectorFor, type SocketSlot } from './connector.js';
+import { connectorFor, openSocket, type SocketSlot } from './connector.js';
 import type { CredentialSource } from './credential-source.js';
 import { fairTimeout } from './fair-timeout.js';
+import { mayBeRefusal, refusalOn } from './tls-refusal.js';
 
 /** What `error.code` or the text of a handshake failure says about a refused identity. */
-const REFUSED_IDENTITY = /^(WRONGPASS|NOAUTH|NOPERM|ERR AUTH)|invalid password|invalid username-password/i;
+const REFUSED_IDENTITY = /^(WRONGPASS|NOAUTH|ERR AUTH)|invalid password|invalid username-password/i;
 /** Codes that TLS gives to a certificate that no retry makes better. */
 const REFUSED_CERTIFICATE =
   /^(CERT_|DEPTH_ZERO_|SELF_SIGNED|UNABLE_TO_|ERR_TLS_CERT|ERR_SSL_|ERR_OSSL|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE)/;
@@ -42,7 +45,7 @@ export interface DialTarget {
  */
 export async function dial<T>(
   { options, credentials }: DialTarget,
-  role: ConnectionRole,
+  role: DialRole,
   prepare: (connection: Connection) => Promise<T>,
   signal: AbortSignal,
 ): Promise<T> {
@@ -53,13 +56,18 @@ export async function dial<T>(
     signal.throwIfAborted();
     return await Promise.race([attempt.run().then(prepare), attempt.abandoned]);
   } catch (error) {
+    // Its socket says how far it came, as long as it is there.
+    const failure = attempt.explain(error);
     attempt.discard();
-    throw attempt.explain(error);
+    throw failure;
   } finally {
     callOff();
     signal.removeEventListener('abort', attempt.abandon);
   }
 }
+
+/** What a connection is for; those to Sentinels are the pool's own, and nobody is told of them. */
+type DialRole = ConnectionRole | 'sentinel';
 
 /** What an attempt is at, for its error. */
 type Phase =
@@ -70,16 +78,17 @@ class Attempt {
   readonly abandoned: Promise<never>;
   abandon!: () => void;
   readonly #options: ResolvedOptions;
-  readonly #role: ConnectionRole;
+  readonly #role: DialRole;
   readonly #credentials: DialTarget['credentials'];
   readonly #slot: SocketSlot = { socket: undefined, coalescer: undefined };
   readonly #startedAt = performance.now();
   #redis: Redis | undefined;
+  #question: Socket | undefined;
   #phase: Phase = 'asking for credentials';
   #timedOut = false;
   #lastError: unknown;
 
-  constructor(options: ResolvedOptions, role: ConnectionRole, credentials: DialTarget['credentials']) {
+  constructor(options: ResolvedOptions, role: DialRole, credentials: DialTarget['credentials']) {
     this.#options = options;
     this.#role = role;
     this.#credentials = credentials;
@@ -104,17 +113,17 @@ class Attempt {
     redis.once('connect', () => {
       this.#phase = 'in the handshake';
     });
-    await redis.connect();
+    await redis.connect().catch((error: unknown) => this.#explainClosed(error, redis.options));
     const { socket, coalescer } = this.#slot;
     if (socket === undefined || coalescer === undefined) throw new Error('ioredis did not use the connector');
-    const connection = new Connection(this.#role, redis, socket, coalescer);
+    const connection = new Connection(this.#role as ConnectionRole, redis, socket, coalescer);
     redis.off('error', this.#remember);
     // A refused SELECT does not stop ioredis: the connection would stay on database 0.
     if (this.#lastError !== undefined) throw this.#lastError;
     await refuseWhileLoading(redis);
     this.#phase = 'in the hook "connect"';
     await this.#options.hooks.connect?.({
-      role: this.#role,
+      role: this.#role as ConnectionRole,
       call: (name, ...args) => redis.call(name, args),
     });
     if (connection.lost) throw new Error('Connection is closed.');
@@ -122,7 +131,17 @@ class Attempt {
     return connection;
   }
 
+  /** Replaces a close without a reason by the reason, where the server tells it. */
+  async #explainClosed(error: unknown, options: RedisOptions): Promise<never> {
+    if (mayBeRefusal(this.#lastError, this.#slot.socket) && !this.#timedOut) {
+      this.#question = openSocket(options);
+      this.#lastError = (await refusalOn(this.#question)) ?? this.#lastError;
+    }
+    throw error;
+  }
+
   discard(): void {
+    this.#question?.destroy();
     const { socket } = this.#slot;
     // On a socket that closed already, ioredis's disconnect() leaves a timer behind for disconnectTimeout.
     if (!socket?.closed) this.#redis?.disconnect();
@@ -134,14 +153,19 @@ class Attempt {
     const where = `Redis pool "${this.#options.name}" could not connect to ${describeEndpoint(this.#options)}`;
     const elapsedMs = Math.round(performance.now() - this.#startedAt);
     if (this.#timedOut) {
-      const message = `${where} within ${this.#options.connectTimeoutMs} ms (connectTimeoutMs): still ${this.#phase}`;
+      const at = `still ${this.#phase}${adviceOnSilence(this.#slot.socket)}`;
+      const message = `${where} within ${this.#options.connectTimeoutMs} ms (connectTimeoutMs): ${at}`;
       return new DialError('RP_ERR_CONNECT_TIMEOUT', message, cause, false);
     }
     const { text, code } = describe(cause);
+    if (text.startsWith('NOPERM')) {
+      const message = `${where}: ${text} (an ACL rule of the user forbids what connecting takes)`;
+      return new DialError('RP_ERR_AUTH', message, cause, true);
+    }
     if (REFUSED_IDENTITY.test(text)) {
       return new DialError('RP_ERR_AUTH', `${where}: the server refused the credentials`, cause, true);
     }
-    const message = `${where} after ${elapsedMs} ms: ${text}${hint(text, code)}`;
+    const message = `${where} after ${elapsedMs} ms: ${text}${adviceFor(text, code, this.#slot.socket)}`;
     return new DialError('RP_ERR_CONNECT', message, cause, REFUSED_CERTIFICATE.test(code));
   }
 
@@ -156,20 +180,12 @@ function describe(cause: unknown): { text: string; code: string } {
   }
   if (!(cause instanceof Error)) return { text: 'unknown cause', code: '' };
   const { code } = cause as NodeJS.ErrnoException;
-  return { text: cause.message, code: code ?? '' };
-}
-
-function hint(text: string, code: string): string {
-  if (code === 'EPIPE' || code === 'ECONNRESET' || text === 'Connection is closed.') {
-    return ' (closed during the handshake: is the server at its maxclients limit, or does it expect TLS?)';
-  }
-  if (/HELLO|NOPROTO/i.test(text)) return ' (for a server or proxy without RESP3 set redis.protocol to 2)';
-  return '';
+  return { text: textOf(cause), code: code ?? '' };
 }
 
 function connectionOptions(
   options: ResolvedOptions,
-  role: ConnectionRole,
+  role: DialRole,
   slot: SocketSlot,
   auth: Auth | undefined,
 ): RedisOptions {

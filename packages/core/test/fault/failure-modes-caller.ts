@@ -63,6 +63,22 @@ export const CALLER_MODES: Readonly<Record<string, FailureMode>> = {
     return error;
   },
 
+  'A blocking pop is cancelled while the server pauses its clients': async (scene) => {
+    const { server } = scene;
+    const pool = await openReady(scene);
+    await pool.lease((lease) => lease.ping());
+    await server.adminCommand('CLIENT', 'PAUSE', 60_000, 'WRITE');
+    const controller = new AbortController();
+    const pop = errorOf(pool.scope({ signal: controller.signal }).blpop('list', 0));
+    await untilParked(server);
+    controller.abort(REASON);
+    const error = await pop;
+    await server.adminCommand('CLIENT', 'UNPAUSE');
+    await pool.rpush('list', 'element');
+    expect(await pool.lpop('list')).toBe('element');
+    return error;
+  },
+
   'A watched key changes at every attempt': async (scene) => {
     const pool = await openReady(scene);
     const change = async () => void (await pool.incr('key'));

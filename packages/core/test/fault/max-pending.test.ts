@@ -80,7 +80,7 @@ describe.each(LINKS)('maxPending over the %s link', (link) => {
     }
     expect(refused).toMatchObject(REFUSED);
     // Every command counts for little more than its key and value.
-    expect(accepted.length).toBeGreaterThan(90);
+    expect(accepted.length).toBeGreaterThan(85);
     expect(accepted.length).toBeLessThanOrEqual(bytes / value.length);
     expect(pool.stats().pending.bytes).toBeLessThanOrEqual(bytes);
     server.thaw();
@@ -169,7 +169,7 @@ describe.each(LINKS)('maxPending over the %s link', (link) => {
     server.thaw();
     await Promise.all(settled);
     expect(fulfilled + refused).toBe(50_000);
-    expect(fulfilled).toBeGreaterThan(3_500);
+    expect(fulfilled).toBeGreaterThan(1_800);
     expectIdle(pool);
     expect(await pool.dbsize()).toBe(fulfilled);
   });

@@ -80,6 +80,25 @@ describe.each(LINKS)('an outage over the %s link', (link) => {
     expect(pool.status).toBe('ready');
   });
 
+  test('ten thousand calls to a stopped server all settle by their deadline', async () => {
+    const commandTimeoutMs = 400;
+    const pool = openPool({ url: server.url, commandTimeoutMs, reconnect: FAST_RECONNECT });
+    await pool.ready();
+    await server.kill();
+    const calls = Array.from({ length: 10_000 }, (_, index) => outcomeOf(pool.set(`key:${index}`, 'x')));
+    const control = controlTimer(commandTimeoutMs);
+    const outcomes = await Promise.all(calls);
+    const deadline = await control;
+    expect(outcomes.every(({ error }) => error !== undefined)).toBe(true);
+    // What comes on top of law 3 is noise of the machine, as in the same test of deadlines.
+    const last = Math.max(...outcomes.map(({ settledAt }) => settledAt));
+    expect(last - deadline).toBeLessThan(GRACE_MS + 250);
+    await server.restart();
+    expect(await pool.set('first', 'x')).toBe('OK');
+    expect(await server.adminCommand('KEYS', '*')).toEqual(['first']);
+    expectIdle(pool);
+  });
+
   test('a pool whose server was never there behaves the same, and the first call after it came succeeds', async () => {
     await server.kill();
     const pool = openPool({ url: server.url, commandTimeoutMs: 200, reconnect: FAST_RECONNECT });

@@ -2,7 +2,7 @@ import { type RedisServer, startRedis, waitUntil } from '@redis-pool/testkit';
 import { useLeakCheck } from '@redis-pool/testkit/vitest';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { deferred, errorOf, isIdle, outcomeOf, usePools } from '../fault/pool-harness.js';
-import { untilParked } from '../lease/lease-harness.js';
+import { untilParked, untilWaiting } from '../lease/lease-harness.js';
 import { subscribersOf, untilSubscribed } from './scope-harness.js';
 
 let server: RedisServer;
@@ -193,6 +193,12 @@ describe('usage()', () => {
     expect(scope.usage().commands).toBe(8);
   });
 
+  test('tells no time unless it is measured, also while something is unanswered', async () => {
+    const { scope } = await waitingScope();
+    expect(scope.usage()).toEqual({ commands: 1, leases: 0, waitedMs: 0 });
+    scope.end();
+  });
+
   test('measures the time in which something was unanswered, overlapping commands once', async () => {
     const pool = openPool({ url: server.url });
     await pool.ready();
@@ -218,6 +224,22 @@ describe('usage()', () => {
     expect(scope.usage().waitedMs).toBeGreaterThan(waitedMs);
     expect(isIdle(pool)).toBe(true);
   });
+});
+
+test('a caller of a scope may give up its own wait for a lease, and nothing else', async () => {
+  const pool = openPool({ url: server.url, maxConnections: 2 });
+  const scope = pool.scope();
+  const lease = await scope.acquire();
+  const controller = new AbortController();
+  const [given, kept] = [outcomeOf(scope.acquire({ signal: controller.signal })), scope.acquire()];
+  await untilWaiting(pool, 2);
+  const reason = new Error('waited for long enough');
+  controller.abort(reason);
+  expect((await given).error).toBe(reason);
+  expect(await errorOf(scope.acquire({ signal: controller.signal }))).toBe(reason);
+  expect(pool.stats().leases.waiting).toBe(1);
+  await lease.release();
+  await (await kept).release();
 });
 
 test('the label may be a function, which is asked when somebody wants to know', () => {

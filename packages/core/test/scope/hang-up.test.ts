@@ -52,6 +52,12 @@ describe("onHangUp: 'finish'", () => {
     const own = await acquiring;
     expect(await own.ping()).toBe('PONG');
     await own.release();
+    // Also who begins to wait afterwards.
+    const held = await pool.acquire();
+    const late = scope.lease((one) => one.ping());
+    await untilWaiting(pool, 1);
+    await held.release();
+    expect(await late).toBe('PONG');
     await cutOff(pool);
     const later = pool.scope();
     const commands = [later.set('key', 'value'), later.get('key'), later.pipeline().incr('count').exec()];
@@ -60,6 +66,19 @@ describe("onHangUp: 'finish'", () => {
     await proxy.heal();
     expect(await Promise.all(commands)).toEqual(['OK', 'value', [[null, 1]]]);
   });
+});
+
+test('the deadline of a scope tells of each command whether the server may have seen it', async () => {
+  const pool = openPool({ url: proxy.url });
+  await pool.ready();
+  const scope = pool.scope({ timeoutMs: 200 });
+  server.freeze();
+  const sent = outcomeOf(scope.incr('count'));
+  await waitUntil(() => pool.stats().lanes[0]?.inFlight === 1, { what: 'it is sent' });
+  const other = openPool({ url: proxy.url });
+  const unsent = outcomeOf(other.scope({ timeoutMs: 50 }).incr('count'));
+  expect((await unsent).error).toMatchObject({ code: 'RP_ERR_COMMAND_TIMEOUT', maybeExecuted: false });
+  expect((await sent).error).toMatchObject({ code: 'RP_ERR_COMMAND_TIMEOUT', maybeExecuted: true });
 });
 
 describe("onHangUp: 'abort'", () => {

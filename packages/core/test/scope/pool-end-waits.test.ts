@@ -2,7 +2,7 @@ import { type RedisServer, startRedis } from '@redis-pool/testkit';
 import { useLeakCheck } from '@redis-pool/testkit/vitest';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { errorOf, outcomeOf, usePools } from '../fault/pool-harness.js';
-import { untilParked } from '../lease/lease-harness.js';
+import { untilParked, untilWaiting } from '../lease/lease-harness.js';
 import { subscribersOf, untilSubscribed } from './scope-harness.js';
 
 let server: RedisServer;
@@ -86,6 +86,17 @@ describe('endWaits()', () => {
     expect(await own.health()).toMatchObject({ ok: true });
     await own.close();
     expect(other.status).toBe('ready');
+  });
+
+  test('leaves who waits for a lease in the queue', async () => {
+    const pool = openPool({ url: server.url, maxConnections: 2 });
+    const lease = await pool.acquire();
+    const waiting = [pool.acquire(), pool.scope().acquire()];
+    await untilWaiting(pool, 2);
+    pool.endWaits();
+    expect(pool.stats().leases.waiting).toBe(2);
+    await lease.release();
+    for (const own of waiting) await (await own).release();
   });
 
   test('before anything was opened, it opens nothing', async () => {

@@ -6,7 +6,7 @@ import { type RedisServer, startRedis, waitUntil } from '@redis-pool/testkit';
 import { useLeakCheck } from '@redis-pool/testkit/vitest';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { outcomeOf, usePools } from '../fault/pool-harness.js';
-import { untilParked } from '../lease/lease-harness.js';
+import { untilParked, untilWaiting } from '../lease/lease-harness.js';
 import { untilSubscribed } from './scope-harness.js';
 
 let server: RedisServer;
@@ -54,6 +54,19 @@ test('the abort of one signal ends everything of all its scopes', async () => {
   await untilSubscribed(server, 'news', 0);
   await waitUntil(() => pool.stats().leases.leased === 0, { what: 'no lease is held' });
   expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0);
+});
+
+test('a signal that is given to many waits for a lease gathers nothing', async () => {
+  const pool = openPool({ url: server.url, maxConnections: 2 });
+  const { signal } = new AbortController();
+  const scope = pool.scope();
+  const lease = await scope.acquire();
+  const waiting = Array.from({ length: 20 }, () => scope.acquire({ signal }).then((own) => own.release()));
+  await untilWaiting(pool, 20);
+  expect(getEventListeners(signal, 'abort')).toHaveLength(1);
+  await lease.release();
+  await Promise.all(waiting);
+  expect(getEventListeners(signal, 'abort')).toHaveLength(0);
 });
 
 /** In a process of its own: the leak check around this test keeps the stacks of timers, and they what is on them. */

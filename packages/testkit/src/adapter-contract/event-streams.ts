@@ -17,6 +17,15 @@ export function eventStreams(bed: Testbed): void {
         response.end();
       }
     },
+    '/late': async ({ redis, response }) => {
+      const subscription = await redis.subscribe('news');
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.flushHeaders();
+      for await (const { message } of subscription) response.write(`data: ${message}\n\n`);
+      // It has more to say, when the server is closing already.
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      response.end('data: late\n\n');
+    },
     '/listener': async ({ redis, response }) => {
       response.writeHead(200, { 'content-type': 'text/event-stream' });
       await redis.subscribe('news', (message) => response.write(`data: ${message}\n\n`));
@@ -58,5 +67,16 @@ export function eventStreams(bed: Testbed): void {
     expect(ended).toBe(3);
     // The end of a chunked body: they were ended, and not cut.
     expect(visitors.map(({ received }) => received.endsWith('0\r\n\r\n'))).toEqual([true, true, true]);
+  });
+
+  test('a stream that ends after the server has begun to close does not hold it up with its connection', async () => {
+    const app = await bed.start(routes);
+    const visitor = app.visit('/late');
+    await waitUntil(() => visitor.received.includes('200 OK'), { what: 'the stream has begun' });
+    const startedAt = performance.now();
+    await app.close();
+    expect(performance.now() - startedAt).toBeLessThan(4_000);
+    expect(visitor.received).toContain('data: late');
+    await waitUntil(() => visitor.isClosed, { what: 'the connection is closed' });
   });
 }

@@ -73,7 +73,6 @@ export interface PoolStats {
   };
   readonly pending: { readonly commands: number; readonly bytes: number };
   readonly waitingForConnection: number;
-  readonly lanes: readonly { readonly inFlight: number }[];
   readonly connectAttempts: number;
   readonly commands: number;
   readonly hangUps: number;
