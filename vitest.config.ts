@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   // Those of NestJS.
-  oxc: { decorator: { legacy: true } },
+  oxc: { decorator: { legacy: true, emitDecoratorMetadata: true } },
   test: {
     include: [
       'packages/*/src/**/*.test.ts',

@@ -39,7 +39,10 @@ class Example {
       `  ${USER_IDS.length} users and ${COUNTERS.length} counters stored through it, all at once`,
     );
     this.#screen.line(`  GET /user/7 -> ${user}`);
-    this.#screen.line(`  connections to Redis: ${await this.#countConnections()}`);
+    const connections = await this.#countConnections();
+    this.#screen.line(
+      `  connections to Redis: ${connections}, one of them the job worker's, which waits on it`,
+    );
   }
 
   showUsage() {
@@ -51,6 +54,8 @@ class Example {
     this.#screen.line(`  curl -X PUT ${this.#url}/user/42 ${json} -d '${JSON.stringify(userOf(42))}'`);
     this.#screen.line(`  curl -X POST ${this.#url}/counter/visits`);
     this.#screen.line(`  curl ${this.#url}/ready`);
+    this.#screen.line();
+    this.#screen.line(`  ${this.#url}/ in a browser shows a live feed and the state of the pool`);
     this.#screen.line();
     this.#screen.line('Ctrl-C ends it.');
   }

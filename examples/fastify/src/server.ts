@@ -1,10 +1,10 @@
 import { buildApp } from './app.js';
+import { readSettings } from './settings.js';
 
-const { HOST: host = '127.0.0.1', PORT: port = '3000' } = process.env;
-
-const app = await buildApp({ logger: true });
+const settings = readSettings();
+const app = await buildApp(settings);
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   // Stops listening, lets requests finish, then closes Redis; after that nothing keeps the process alive.
   process.once(signal, () => void app.close());
 }
-await app.listen({ host, port: Number(port) });
+await app.listen(settings);

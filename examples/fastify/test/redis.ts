@@ -1,11 +1,28 @@
-import { type RedisServer, startRedis } from '@redis-pool/testkit';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
-// The one file of the tests that knows where they get a server from. In your own project, replace it by what you
-// start servers with.
+/** A Redis of the tests' own, on a socket in a folder of its own. */
+export interface TestRedis {
+  readonly url: string;
+  stop(): Promise<void>;
+}
 
-/** A Redis of the tests' own, that can be taken away. */
-export type TestRedis = Pick<RedisServer, 'url' | 'kill' | 'restart' | 'clients' | 'stop'>;
-
-export function startTestRedis(): Promise<TestRedis> {
-  return startRedis();
+export async function startRedis(): Promise<TestRedis> {
+  const folder = await mkdtemp(join(tmpdir(), 'app-test-'));
+  const socket = join(folder, 'redis.sock');
+  const args = ['--port', '0', '--unixsocket', socket, '--save', '', '--dir', folder];
+  const server = spawn(process.env.REDIS_SERVER_BIN ?? 'redis-server', args, { stdio: 'ignore' });
+  await once(server, 'spawn');
+  return {
+    url: `unix://${socket}`,
+    async stop() {
+      const exited = once(server, 'exit');
+      server.kill();
+      await exited;
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
 }

@@ -1,7 +1,12 @@
 import { constants } from 'node:os';
 import type { DrainReport, RedisPool } from '@redis-pool/core';
-import { checkClose, invalidOption, type MountedPools } from '@redis-pool/core/adapter';
-import { type ClosableServer, ServerTraffic } from './server-traffic.js';
+import {
+  type ClosableServer,
+  checkClose,
+  invalidOption,
+  type MountedPools,
+  ServerTraffic,
+} from '@redis-pool/core/adapter';
 
 /** How a server and its pool are ended. */
 export interface CloseWithOptions {
@@ -88,7 +93,7 @@ export class ServerClosing implements Closing {
     const time = new TimeLimit(this.#timeoutMs);
     // From now on the pool has its time, too, and closes before it is over.
     this.#mounted.endWaits(this.#timeoutMs);
-    await this.#traffic.stop();
+    await time.of(this.#traffic.stop());
     await time.of(this.#traffic.answered());
     const report = await this.#mounted.close();
     await time.of(this.#traffic.gone());

@@ -1,7 +1,6 @@
-export type { Startup } from '@redis-pool/core/adapter';
+export type { ClosableServer, Startup } from '@redis-pool/core/adapter';
 export type { CloseWithOptions, Closing, ClosingReport } from './closing.js';
 export { redisPool, redisPool as default } from './middleware.js';
-export type { ClosableServer } from './server-traffic.js';
 export type {
   ExpressRequestRedis,
   RedisMiddleware,

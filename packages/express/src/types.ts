@@ -1,8 +1,7 @@
 import type { DrainReport, RedisPool, RequestRedis } from '@redis-pool/core';
-import type { WebPoolOptions } from '@redis-pool/core/adapter';
+import type { ClosableServer, WebPoolOptions } from '@redis-pool/core/adapter';
 import type { ErrorRequestHandler, Request, RequestHandler } from 'express';
 import type { CloseWithOptions, Closing } from './closing.js';
-import type { ClosableServer } from './server-traffic.js';
 
 /** Options of the middleware: those of a pool, how it is mounted, and how it serves requests. */
 export type RedisPoolMiddlewareOptions = WebPoolOptions<Request>;

@@ -1,3 +1,4 @@
+import { Server } from 'node:net';
 import {
   type BeforeApplicationShutdown,
   Inject,
@@ -14,6 +15,7 @@ import {
   MountedPools,
   openPool,
   type PoolSource,
+  ServerTraffic,
   startPool,
   type WebPoolOptions,
 } from '@redis-pool/core/adapter';
@@ -38,6 +40,7 @@ export class ApplicationPools
   readonly #opened: OpenPool[] = [];
   readonly #adapterHost: HttpAdapterHost;
   readonly #shutdownHooks = new ShutdownHooksCheck();
+  #traffic: ServerTraffic | undefined;
   #isBound = false;
   /** Why the application could not be started. */
   #failure: { readonly error: unknown } | undefined;
@@ -83,19 +86,24 @@ export class ApplicationPools
 
   onApplicationBootstrap(): void {
     this.#shutdownHooks.start();
+    const server: unknown = this.#adapterHost.httpAdapter?.getHttpServer();
+    if (server instanceof Server) this.#traffic = new ServerTraffic(server);
   }
 
   /**
    * The last hook before Nest closes its servers, which wait for their connections: streams and parked commands have
    * to end first. Not onModuleDestroy: a delay for load balancers (Terminus) comes between the two.
    */
-  beforeApplicationShutdown(): void {
+  async beforeApplicationShutdown(): Promise<void> {
     this.#shutdownHooks.stop();
     this.#mounted.endWaits();
+    // Nest waits for every connection, and clients that keep theirs and go on asking would make it wait for ever.
+    await this.#traffic?.stop();
   }
 
   async onApplicationShutdown(): Promise<void> {
     await this.#mounted.close();
+    this.#traffic?.unwatch();
   }
 
   #bind(): void {

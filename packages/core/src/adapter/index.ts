@@ -11,6 +11,7 @@ export { MountedPools } from './mounted-pools.js';
 export { abandonPool, openPool, type PoolSource, startPool } from './pool-source.js';
 export type { RequestPools } from './request-pools.js';
 export { type RetryAdvice, retryAdvice } from './retry-advice.js';
+export { type ClosableServer, ServerTraffic } from './server-traffic.js';
 export type {
   GivenPoolOptions,
   MountOptions,

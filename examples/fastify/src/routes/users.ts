@@ -1,18 +1,12 @@
 import type { FastifyInstance } from 'fastify';
+import { findUser, putUser, type User } from '../redis/users.js';
+import { nameParams } from './params.js';
 
 interface UserParams {
   readonly id: string;
 }
 
-interface User {
-  readonly name: string;
-  readonly email: string;
-}
-
-const params = {
-  type: 'object',
-  properties: { id: { type: 'string', pattern: '^[A-Za-z0-9_-]{1,64}$' } },
-};
+const params = nameParams('id');
 
 const body = {
   type: 'object',
@@ -24,19 +18,17 @@ const body = {
   },
 };
 
-/** Users, each one a hash `user:<id>`. */
 export async function userRoutes(app: FastifyInstance): Promise<void> {
   app.get<{ Params: UserParams }>('/user/:id', { schema: { params } }, async (request, reply) => {
-    const user = await request.redis.hgetall(`user:${request.params.id}`);
-    if (Object.keys(user).length === 0) return reply.code(404).send({ error: 'No such user' });
-    return user;
+    const user = await findUser(request.redis, request.params.id);
+    return user ?? reply.code(404).send({ error: 'No such user' });
   });
 
   app.put<{ Params: UserParams; Body: User }>(
     '/user/:id',
     { schema: { params, body } },
     async (request, reply) => {
-      await request.redis.hset(`user:${request.params.id}`, request.body);
+      await putUser(request.redis, request.params.id, request.body);
       return reply.code(204).send();
     },
   );

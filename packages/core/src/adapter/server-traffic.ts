@@ -14,6 +14,12 @@ export interface ClosableServer extends Server {
 const SILENCE_MS = 1_000;
 
 /**
+ * How long kept connections are left open while nothing is asked on them. Closed at once, they would take requests
+ * with them that are on their way, of clients that ask one after the other.
+ */
+const LINGER_MS = 100;
+
+/**
  * The connections and requests of a server, so that it can end as soon as the last request has its answer.
  *
  * Node's own `close()` does most of it, but lets clients that keep their connection send requests for ever, knows
@@ -30,6 +36,8 @@ export class ServerTraffic {
   /** Of each connection the answer that came last; only while the server ends. */
   #newest: WeakMap<Socket, ServerResponse> | undefined;
   #silence: NodeJS.Timeout | undefined;
+  /** Whether idle connections are left open for a moment. */
+  #isLingering = false;
 
   constructor(server: ClosableServer) {
     this.#server = server;
@@ -42,13 +50,12 @@ export class ServerTraffic {
 
   /** Takes no connection any more, and lets go those that exist as their requests have been answered. */
   async stop(): Promise<void> {
+    // First: a client that is told to go would come back at once, and stand in the queue that ends here.
+    this.#stopListening();
     this.#newest = new WeakMap();
     for (const answer of this.#answers) this.#endAfter(answer);
-    // What has arrived by now is still read: the first turn may be half over.
-    await nextTurn();
-    await nextTurn();
-    this.#stopListening();
     for (const session of this.#sessions) session.close();
+    await this.#linger();
     this.#sweep();
     this.#silence = setTimeout(() => this.#dropSilent(), SILENCE_MS).unref();
   }
@@ -103,6 +110,19 @@ export class ServerTraffic {
     if (this.#newest !== undefined) this.#endAfter(answer);
   };
 
+  /** Every client in the middle of its work sends its next request now, and learns with the answer that it is the last. */
+  async #linger(): Promise<void> {
+    this.#isLingering = true;
+    let timer: NodeJS.Timeout | undefined;
+    const time = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, LINGER_MS);
+    });
+    await Promise.race([time, this.#sockets.empty()]);
+    clearTimeout(timer);
+    await nextTurns();
+    this.#isLingering = false;
+  }
+
   /** Ends a connection with this answer, unless the client has sent another request behind it. */
   #endAfter(answer: ServerResponse): void {
     const { socket, httpVersionMajor } = answer.req;
@@ -124,6 +144,7 @@ export class ServerTraffic {
 
   /** Closes idle connections. Node takes one for idle, too, whose answer is finished and still being sent. */
   #sweep(): void {
+    if (this.#isLingering) return;
     for (const { writableEnded } of this.#answers) if (writableEnded) return;
     this.#server.closeIdleConnections?.();
   }
@@ -131,4 +152,10 @@ export class ServerTraffic {
   #dropSilent(): void {
     for (const socket of this.#sockets) if (socket.bytesRead === 0) socket.destroy();
   }
+}
+
+/** What has arrived by now is still read: the first turn may be half over. */
+async function nextTurns(): Promise<void> {
+  await nextTurn();
+  await nextTurn();
 }

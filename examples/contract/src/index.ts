@@ -1,0 +1,2 @@
+export type { Environment, TemplateApp, TemplateHarness } from './harness.js';
+export { templateSuite } from './template-suite.js';
