@@ -16,12 +16,6 @@ export interface Mount {
   readonly mounted: MountedPools;
 }
 
-const MOUNTS = Symbol('@redis-pool/express mounts');
-
-interface MountedRequest extends Request {
-  [MOUNTS]?: RequestMounts;
-}
-
 /** A pool on the way of a request, and what the request has used of it. */
 interface Passed {
   readonly mount: Mount;
@@ -39,34 +33,48 @@ interface App {
 const bound = new WeakSet<object>();
 
 /**
- * Gives a request its `redis`, or one pool more in it. A request that does not touch it pays for one own property:
- * the getter is on the prototype of its application's requests, since a getter of its own would cost it several
- * times as much.
+ * What a request has met on its way: most often one middleware. Beside the request, since a property of its own, and
+ * even more so a getter of its own, costs every request several times as much: objects whose prototype was changed,
+ * as Express does, are slow to grow.
+ */
+const met = new WeakMap<Request, Mount | RequestMounts>();
+
+/**
+ * Gives a request its `redis`, or one pool more in it.
  *
  * @throws RedisPoolError `RP_ERR_INVALID_OPTION` when that place is taken
  */
 export function mountOn(request: Request, response: Response, mount: Mount): void {
-  const mounted = request as MountedRequest;
-  const mounts = mounted[MOUNTS];
-  if (mounts !== undefined) {
-    mounts.add(mount);
+  const before = met.get(request);
+  if (before === mount) return;
+  if (before !== undefined) {
+    mountsOf(request, before).add(mount);
     return;
   }
-  // Without an application, in a router of its own, a request is its own prototype.
+  // A router that runs without an application does not say where the response is.
   const app = request.app as unknown as App | undefined;
   if (!bound.has(app?.request ?? request)) bind(request, app);
-  mounted[MOUNTS] = new RequestMounts(request, response, mount);
+  met.set(request, app === undefined ? new RequestMounts(request, response, mount) : mount);
 }
 
-const REDIS: PropertyDescriptor & ThisType<MountedRequest> = {
+function mountsOf(request: Request, before: Mount | RequestMounts): RequestMounts {
+  if (before instanceof RequestMounts) return before;
+  const mounts = new RequestMounts(request, request.res as Response, before);
+  met.set(request, mounts);
+  return mounts;
+}
+
+const REDIS: PropertyDescriptor & ThisType<Request> = {
   get() {
-    return this[MOUNTS]?.redis;
+    const before = met.get(this);
+    return before === undefined ? undefined : mountsOf(this, before).redis;
   },
   configurable: true,
 };
 
 /** Where a sub-application has mounted the pool, what comes behind it in the whole application has `redis` too. */
 function bind(request: Request, app: App | undefined): void {
+  // Without an application, a request is its own prototype.
   const prototype = app === undefined ? request : rootOf(app).request;
   if (!bound.has(prototype)) {
     if ('redis' in request) throw invalidOption('"req.redis" is something else already');

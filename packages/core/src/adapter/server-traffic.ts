@@ -100,8 +100,8 @@ export class ServerTraffic {
 
   readonly #onRequest = (request: IncomingMessage, answer: ServerResponse): void => {
     this.#answers.add(answer);
-    // Not 'finish', which does not come when the client hung up.
-    answer.once('close', () => {
+    // Not 'finish', which does not come when the client hung up. Not once(), which costs every request a little more.
+    answer.on('close', () => {
       this.#answers.delete(answer);
       if (this.#newest !== undefined) this.#sweep();
     });
