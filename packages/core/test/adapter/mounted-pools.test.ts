@@ -197,9 +197,12 @@ describe('endWaits()', () => {
     const { error } = await ofRequest;
     expect(error).toMatchObject({ code: 'RP_ERR_CLOSING', message: 'The application is closing' });
     const late = enter(mounted);
-    expect(await errorOf(late.redis.blpop('queue', 0))).toMatchObject({
-      message: 'The application is closing',
-    });
+    // Nor does a pool wait that the request touches only now.
+    for (const refused of [late.redis, redis.cache as RequestRedis]) {
+      expect(await errorOf(refused.blpop('queue', 0))).toMatchObject({
+        message: 'The application is closing',
+      });
+    }
     response.finish();
     late.response.finish();
     expect(await mounted.close()).toMatchObject({
