@@ -73,6 +73,8 @@ function openPool(seed: number, arena: Arena, secrets: SecretCheck): RedisPool {
     acquireTimeoutMs: LIMITS.acquire,
     connectTimeoutMs: LIMITS.connect,
     closeTimeoutMs: LIMITS.close,
+    // A subscriber that nobody publishes to notices by this alone that its connection is dead.
+    heartbeatMs: 1_000,
     reconnect: { minDelayMs: 10, maxDelayMs: 500 },
     scripts: { count: COUNT_SCRIPT },
     logger: loggerInto(secrets),

@@ -86,10 +86,9 @@ export class Conductor {
 
   async #recover(step: PlannedStep, session: Session, loads: Loads): Promise<Recovery> {
     await restartIfCrashed(session);
-    const limitMs = step.fault.kind.recoveryMs ?? RECOVERY_MS;
-    const recovery = await awaitRecovery(session, loads.messages, limitMs);
+    const recovery = await awaitRecovery(session, loads.messages, RECOVERY_MS);
     if (isRecovered(recovery)) return recovery;
-    session.parts.violations.add('notRecovered', `within ${limitMs} ms: ${describeRecovery(recovery)}`);
+    session.parts.violations.add('notRecovered', `within ${RECOVERY_MS} ms: ${describeRecovery(recovery)}`);
     await restartIfCrashed(session);
     // So that the next faults can be tried all the same.
     await session.parts.arena.proxy.call('reset');

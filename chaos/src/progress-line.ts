@@ -44,7 +44,7 @@ export class ProgressLine {
   }
 }
 
-export function progressText({ elapsedMs, faults, calls, errors, violations, now }: Progress): string {
+function progressText({ elapsedMs, faults, calls, errors, violations, now }: Progress): string {
   const broken = violations === 0 ? '' : `${violations} BROKEN, `;
   const seconds = `${Math.round(elapsedMs / 1_000)} s`;
   return `${seconds}: ${broken}${faults} faults, ${calls} calls, ${describeErrors(errors)} | ${now}`;

@@ -10,7 +10,7 @@ const ALWAYS = 20;
 const EVERY = 50;
 
 /** Whether a text holds a password or an argument of a command. */
-export function holdsSecret(text: string): boolean {
+function holdsSecret(text: string): boolean {
   return text.includes(SECRET_MARK) || text.includes(ARGUMENT_MARK);
 }
 

@@ -4,9 +4,6 @@ import { endsByItself, type FaultKind } from './fault.js';
 /** What may be taken from the user of the application. */
 const DENIED = ['-@write', '-@blocking', '-@scripting', '-@transaction', '-client|unblock', '-@read'];
 
-/** A refused password is retried slowly. */
-const SLOW_RETRY_MS = 40_000;
-
 /** Changes to the account of the application. */
 export const ACCOUNT_FAULTS: readonly FaultKind[] = [
   {
@@ -44,7 +41,6 @@ export const ACCOUNT_FAULTS: readonly FaultKind[] = [
     name: 'password changed before the application knew',
     layer: 'server',
     ms: [100, 1_000],
-    recoveryMs: SLOW_RETRY_MS,
     start: async ({ arena, ms }) => {
       await arena.changePassword({ keepOld: false });
       await arena.admin('CLIENT', 'KILL', 'USER', arena.user);

@@ -51,7 +51,7 @@ export function* planFaults({ seed, kinds, pace = 1 }: PlanOptions): Generator<P
 }
 
 function mayOverlap(one: FaultKind, other: FaultKind): boolean {
-  const isAlone = (kind: FaultKind) => kind.recoversDuring === true || kind.recoveryMs !== undefined;
+  const isAlone = (kind: FaultKind) => kind.recoversDuring === true;
   return one.layer !== other.layer && !isAlone(one) && !isAlone(other);
 }
 

@@ -2,10 +2,10 @@ import type { Random } from '@redis-pool/testkit';
 import type { Arena } from '../arena/arena.js';
 
 /** Where a fault acts. Faults of different layers may overlap. */
-export type Layer = 'server' | 'network' | 'process';
+type Layer = 'server' | 'network' | 'process';
 
 /** What a fault may use. */
-export interface FaultScene {
+interface FaultScene {
   readonly arena: Arena;
   /** How long it lasts. */
   readonly ms: number;
@@ -24,8 +24,6 @@ export interface FaultKind {
   readonly ms: readonly [least: number, most: number];
   /** The pool has to recover while it lasts: nothing ends it but the pool itself. */
   readonly recoversDuring?: true;
-  /** Longest time that a recovery may take, where it may take long. */
-  readonly recoveryMs?: number;
   /** Connections live on and answer: a cancelled wait has no excuse for a lost element. */
   readonly keepsConnections?: true;
   readonly start: (scene: FaultScene) => Promise<EndFault>;

@@ -44,7 +44,7 @@ export async function checkTotal(session: Session): Promise<void> {
   if ('value' in outcome) judgeTotal(session, outcome.value);
 }
 
-export function judgeTotal(session: Session, balances: readonly (string | null)[]): void {
+function judgeTotal(session: Session, balances: readonly (string | null)[]): void {
   const total = balances.reduce((sum, balance) => sum + Number(balance), 0);
   if (total === ACCOUNTS * OPENING) return;
   session.parts.violations.add('brokenTransactions', `the accounts hold ${total} of ${ACCOUNTS * OPENING}`);

@@ -23,7 +23,7 @@ export const COUNT_SCRIPT = {
 } as const;
 
 /** A pool with that script. */
-export interface WithScript {
+interface WithScript {
   count(key: string, id: number): Promise<unknown>;
 }
 

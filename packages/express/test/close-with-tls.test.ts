@@ -8,7 +8,7 @@ import {
   connect as openSession,
 } from 'node:http2';
 import { createServer as createHttpsServer } from 'node:https';
-import type { AddressInfo, Server } from 'node:net';
+import { type AddressInfo, connect as connectTcp, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, type TLSSocket } from 'node:tls';
@@ -140,17 +140,26 @@ test.each([
     finish = () => void response.end('end');
   });
   const closing = redis.closeWith(http);
-  const session = openSession(`${protocol}://127.0.0.1:${await listen(http)}`, { rejectUnauthorized: false });
+  const port = await listen(http);
+  const session = openSession(`${protocol}://127.0.0.1:${port}`, { rejectUnauthorized: false });
   const stream: ClientHttp2Stream = session.request({ ':path': '/' });
   let body = '';
   stream.setEncoding('utf8').on('data', (chunk: string) => {
     body += chunk;
   });
   await waitUntil(() => body === 'begin', { what: 'the answer has begun' });
+  // Closed as a silent one: the session must not be taken for one.
+  const silent = connectTcp({ port, host: '127.0.0.1' });
+  apps.later(async () => void silent.destroy());
+  await once(silent, 'connect');
+  const startedAt = performance.now();
   const closed = closing.close();
-  await waitUntil(() => !http.listening, { what: 'the server takes no connection' });
+  silent.resume();
+  await once(silent, 'close');
+  expect(session.destroyed).toBe(false);
   finish();
   await once(session, 'close');
   expect(body).toBe('beginend');
   expect(await closed).toMatchObject(CLEAN);
+  expect(performance.now() - startedAt).toBeLessThan(SOON_MS);
 });

@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import { createRedisPool, RequestRedis } from '@redis-pool/core';
-import { type RedisServer, startRedis } from '@redis-pool/testkit';
+import { type RedisServer, startRedis, waitUntil } from '@redis-pool/testkit';
 import { useLeakCheck } from '@redis-pool/testkit/vitest';
 import { type ErrorRequestHandler, type Request, Router } from 'express';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -254,8 +254,7 @@ describe('redisPool()', () => {
     const redis = apps.pool({ url: server.url, connectTimeoutMs: 50 });
     await expect(redis.ready()).rejects.toMatchObject({ code: expect.stringMatching(/RP_ERR_CONNECT/) });
     await server.restart();
-    await redis.pool.ready();
-    await redis.close();
+    await waitUntil(() => redis.pool.status === 'ready', { what: 'the pool is ready' });
   });
 });
 

@@ -134,6 +134,14 @@ describe('namespaces', () => {
     expect((await app.inject('/')).json()).toEqual(['main', 'cache']);
   });
 
+  test('can be asked for their state after the close', async () => {
+    const app = newApp();
+    await app.register(redisPool, { url: server.url });
+    await app.register(redisPool, { url: server.url, namespace: 'cache' });
+    await app.close();
+    expect([app.redis.status, app.redis.cache.status]).toEqual(['closed', 'closed']);
+  });
+
   test('cannot be registered twice, nor a pool without one after them', async () => {
     const app = newApp();
     await app.register(redisPool, { url: server.url, namespace: 'cache' });

@@ -25,10 +25,9 @@ export class ActiveRequests {
 
   /**
    * Cuts what waits in all of them, and in those to come, for something that may never come, and has their
-   * connections end with them.
+   * connections end with them. Idempotent.
    */
   endWaits(makeReason: () => unknown): void {
-    if (this.#ending !== undefined) return;
     this.#ending = makeReason;
     for (const [request, response] of [...this.#active]) {
       endConnection(response);
@@ -48,6 +47,5 @@ export class ActiveRequests {
     this.#active.delete(request);
     if (this.#active.size > 0) return;
     for (const resolve of this.#waiting) resolve();
-    this.#waiting.clear();
   }
 }

@@ -166,6 +166,7 @@ export class LaneRouter implements LaneHost, LostCommandsHost {
   }
 
   laneLost(_lane: Lane, commands: readonly PoolCommand[], loss: LaneLoss): void {
+    if (loss.wasRetiring) this.#noteReplaced();
     const survivors = takeSurvivors(commands, loss, this);
     if (this.#lastMoved === undefined) this.#waiting.prepend(survivors);
     else for (const command of survivors) this.#wait(command, true);
@@ -177,7 +178,7 @@ export class LaneRouter implements LaneHost, LostCommandsHost {
   }
 
   replaced(): void {
-    this.counters.replacedConnections += 1;
+    this.#noteReplaced();
     this.pump();
   }
 
@@ -214,6 +215,10 @@ export class LaneRouter implements LaneHost, LostCommandsHost {
     }
     this.#wait(command, false);
     this.#host.start();
+  }
+
+  #noteReplaced(): void {
+    this.counters.replacedConnections += 1;
   }
 
   #wait(command: PoolCommand, moved: boolean): void {

@@ -191,10 +191,7 @@ export class Lane implements CommandOwner {
     const { flushed, flushes } = connection.coalescer;
     this.counters.flushes += flushes;
     const commands = this.#inFlight.takeAll();
-    if (state.tag === 'retiring') {
-      if (state.next?.connection.lost === false) this.attach(state.next);
-      this.#host.replaced(this);
-    }
+    if (state.tag === 'retiring' && state.next?.connection.lost === false) this.attach(state.next);
     this.#host.laneLost(this, commands, { cause, lastWriteNumber: flushed, wasRetiring });
   }
 }

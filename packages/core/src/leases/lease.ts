@@ -22,7 +22,7 @@ type LeaseState =
   | { readonly tag: 'released'; readonly done: Promise<void>; readonly why: string };
 
 /** Of a lease: its connection, who has it, and what its client adds. */
-export interface LeaseTerms {
+interface LeaseTerms {
   readonly slot: LeaseSlot;
   readonly holder: Holder | undefined;
   readonly limited: Limited;

@@ -98,8 +98,6 @@ export class ConnectionWatch {
     const { connection } = entry.watched;
     const isSuspect = gapMs > this.#tickMs;
     entry.look(this.#tickMs);
-    // What was before the gap is held against nobody.
-    if (isSuspect) entry.startAgain();
     if (entry.owedMs >= Math.min(this.stallMs, entry.pingLimitMs)) {
       if (entry.isPinging) this.#counters.heartbeatsFailed += 1;
       this.giveUp(connection, entry.owedMs);
@@ -136,17 +134,12 @@ class Entry {
     if (owed > 0) this.pingLimitMs = Number.POSITIVE_INFINITY;
     if (bytesRead !== this.#received) {
       this.#received = bytesRead;
-      this.startAgain();
+      this.owedMs = 0;
+      this.quietMs = 0;
       return;
     }
     this.quietMs += elapsedMs;
     this.owedMs = this.owes && owedBefore ? this.owedMs + elapsedMs : 0;
-  }
-
-  /** Holds nothing against the server that was before now. */
-  startAgain(): void {
-    this.owedMs = 0;
-    this.quietMs = 0;
   }
 
   ping(limitMs: number): void {

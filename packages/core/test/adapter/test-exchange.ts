@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import type { Exchange, ResponseLike } from '../../src/adapter/index.js';
 
 /** A response of no server, whose client does as the test says. */
-export class TestResponse extends EventEmitter implements ResponseLike {
+class TestResponse extends EventEmitter implements ResponseLike {
   writableEnded = false;
   writableFinished = false;
   destroyed = false;

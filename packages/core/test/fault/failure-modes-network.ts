@@ -74,6 +74,17 @@ export const NETWORK_MODES: Readonly<Record<string, FailureMode>> = {
     return error;
   },
 
+  'A connection goes silent for ever': async (scene) => {
+    const pool = await openReady(scene, { commandTimeoutMs: 200 });
+    scene.proxy.forgetConnections();
+    const error = await errorOf(pool.incr('key'));
+    await waitUntil(() => pool.stats().lostConnections === 1, {
+      what: 'the pool has given the connection up',
+    });
+    expect(await pool.incr('key')).toBe(1);
+    return error;
+  },
+
   'The network is slow': async (scene) => {
     const { proxy } = scene;
     const pool = await openReady(scene);

@@ -30,7 +30,7 @@ export interface Lease extends Commands {
   release(): Promise<void>;
 }
 
-export interface Subscription extends AsyncIterable<{ readonly message: string }> {
+interface Subscription extends AsyncIterable<{ readonly message: string }> {
   readonly ended: boolean;
   unsubscribe(): Promise<void>;
 }
@@ -63,7 +63,7 @@ export interface Pool extends Client {
   close(options?: { readonly timeoutMs?: number }): Promise<unknown>;
 }
 
-export interface PoolStats {
+interface PoolStats {
   readonly leases: {
     readonly leased: number;
     readonly idle: number;

@@ -80,6 +80,7 @@ export function serverTiming(bed: Testbed): void {
 
   test('each pool that is timed and was used has a metric of its own', async () => {
     const several: Routes = {
+      '/main': ({ redis }) => redis.ping(),
       '/both': async ({ redis }) => [
         await redis.ping(),
         await redis.nscache.ping(),
@@ -89,6 +90,7 @@ export function serverTiming(bed: Testbed): void {
     const pools = [{}, { namespace: 'nscache' }, { namespace: 'nsqueue' }];
     const [main, cache, queue] = pools.map((pool, index) => ({ ...pool, serverTiming: index > 0 }));
     const app = await bed.start(several, { ...main }, { ...cache }, { ...queue });
+    expect((await app.get('/main')).headers).not.toHaveProperty('server-timing');
     const metrics = String((await app.get('/both')).headers['server-timing']).split(/, (?=redis)/);
     expect(metrics.map((metric) => metricOf(metric).name)).toEqual(['redis-nscache', 'redis-nsqueue']);
   });
