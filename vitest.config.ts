@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
@@ -14,5 +15,7 @@ export default defineConfig({
     testTimeout: 20_000,
     hookTimeout: 120_000,
     pool: 'forks',
+    // Most of the time tests wait: for servers, deadlines and limits. One worker would take twice as long.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
   },
 });
