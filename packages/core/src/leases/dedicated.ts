@@ -1,7 +1,17 @@
 import { Redis, type RedisOptions } from 'ioredis';
-import type { Engine } from '../engine.js';
-import { toIoredisOptions } from '../options/resolved-options.js';
+import { type ResolvedOptions, toIoredisOptions } from '../options/resolved-options.js';
+import type { ServerLocator } from '../transport/server-locator.js';
 import { dedicatedConnector } from './dedicated-connector.js';
+
+/** What dedicated clients need of their engine. */
+export interface DedicatedHost {
+  readonly options: ResolvedOptions;
+  /** Says before each attempt where to connect to, where that may change. */
+  readonly locator?: ServerLocator | undefined;
+  /** @throws RedisPoolError when there is no place for one more connection */
+  reserveOrThrow(): void;
+  freePlace(): void;
+}
 
 /** How long the end of a client may take that is told to end at once. */
 const END_LIMIT_MS = 200;
@@ -11,10 +21,10 @@ const END_LIMIT_MS = 200;
  * its label, and is closed with the pool; so are the duplicates that the library makes.
  */
 export class DedicatedClients {
-  readonly #engine: Engine;
+  readonly #engine: DedicatedHost;
   readonly #clients = new Set<Redis>();
 
-  constructor(engine: Engine) {
+  constructor(engine: DedicatedHost) {
     this.#engine = engine;
   }
 
