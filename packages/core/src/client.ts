@@ -2,6 +2,8 @@ import { tell } from './commands/callbacks.js';
 import type { PoolCommand } from './commands/command.js';
 import type { RedisPipeline } from './commands/command-types.js';
 import { MultiChain, PipelineChain, type PipelineHost } from './commands/pipeline.js';
+import { PlaceScan } from './commands/place-scan.js';
+import { ReplicaCommands } from './commands/replica-commands.js';
 import { type CommandClass, classify } from './commands/routing.js';
 import { ScanFacade } from './commands/scan-facade.js';
 import { RedisPoolError } from './errors/errors.js';
@@ -204,6 +206,24 @@ export abstract class RedisClient extends ScanFacade {
     return this.#subscribe('ssubscribe', channels, listener, options);
   }
 
+  /**
+   * The same commands, of which those that only read go to replicas of a cluster: with data that may be old, even older
+   * than what the same caller wrote just before. A choice for the calls that can live with that.
+   *
+   * @example
+   * ```ts
+   * const page = await pool.replica.get('page:home');
+   * ```
+   */
+  get replica(): ReplicaCommands {
+    const { keyPrefix } = this;
+    return new ReplicaCommands({
+      keyPrefix,
+      scripts: this.#engine.scripts,
+      execute: (command) => this.execute(command),
+    });
+  }
+
   /** Commands that leave in one write, in order; others may come between. See ioredis. */
   pipeline(commands?: Batch): RedisPipeline {
     return new PipelineChain(this.#pipelineHost(), commands) as unknown as RedisPipeline;
@@ -218,6 +238,12 @@ export abstract class RedisClient extends ScanFacade {
       throw new RedisPoolError('RP_ERR_STATEFUL_COMMAND', rule, { maybeExecuted: false });
     }
     return new MultiChain(this.#pipelineHost(), batch) as unknown as RedisPipeline;
+  }
+
+  protected override scanSource(): object {
+    if (!this.#engine.isDivided) return this;
+    const places = (): Promise<readonly number[]> => this.#engine.scanPlaces();
+    return new PlaceScan({ places, execute: (command) => this.execute(command) });
   }
 
   protected override execute(command: PoolCommand): Promise<unknown> {

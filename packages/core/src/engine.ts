@@ -67,6 +67,7 @@ export class Engine implements PoolEngine, RouterHost, DialerHost, LeaseHost, Su
   readonly scripts: ScriptRegistry;
   readonly directory: CommandDirectory;
   readonly router: LaneRouter;
+  readonly isDivided = false;
   readonly locator: ServerLocator | undefined;
   readonly dials: DialCoordinator;
   readonly budget: ConnectionBudget;
@@ -171,8 +172,8 @@ export class Engine implements PoolEngine, RouterHost, DialerHost, LeaseHost, Su
     return 0;
   }
 
-  scanPlaces(): undefined {
-    return undefined;
+  scanPlaces(): Promise<readonly number[]> {
+    return Promise.resolve([0]);
   }
 
   follow(): Promise<boolean> {

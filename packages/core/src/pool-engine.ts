@@ -70,8 +70,10 @@ export interface PoolEngine {
    * is none and one is needed
    */
   placeOfKeys(keys: readonly (string | Buffer)[]): number;
-  /** One place of each server that has keys of its own; `undefined`: there is one server. */
-  scanPlaces(): Promise<readonly number[]> | undefined;
+  /** Whether its keys are on several servers. */
+  readonly isDivided: boolean;
+  /** One place of each server that has keys of its own. */
+  scanPlaces(): Promise<readonly number[]>;
   /** Takes a plain command, whose promise or listener is in place. It is settled by its deadline (law 3). */
   submit(command: PoolCommand, affinity: Affinity | undefined): void;
   /** Takes commands that leave in one piece, or are refused together. */

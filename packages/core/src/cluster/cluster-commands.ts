@@ -1,4 +1,5 @@
 import type { PoolCommand } from '../commands/command.js';
+import { isReadOnly } from '../commands/routing.js';
 import type { CutList } from '../cut-list.js';
 import type { PoolErrors } from '../errors/pool-errors.js';
 import type { Affinity } from '../lanes/affinity.js';
@@ -7,6 +8,7 @@ import { describeEndpoint, type ResolvedOptions } from '../options/resolved-opti
 import type { DialError } from '../transport/dial.js';
 import type { LoopDelay } from '../transport/loop-delay.js';
 import { failAsOne, groupByNode, segmentsOf } from './batches.js';
+import type { ClusterNode } from './cluster-node.js';
 import type { ClusterNodes } from './cluster-nodes.js';
 import type { ClusterSettings } from './cluster-settings.js';
 import { KEYLESS_SLOT, slotOfAll } from './command-slot.js';
@@ -25,6 +27,8 @@ export interface ClusterCommandsHost {
   readonly pending: PendingCommands;
   readonly nodes: ClusterNodes;
   readonly lastDialError: DialError | undefined;
+  /** A connected replica; `undefined`: there is none at the moment. */
+  replicaOf(master: ClusterNode): ClusterNode | undefined;
   refresh(): void;
 }
 
@@ -90,6 +94,19 @@ export class ClusterCommands implements SlotRouterHost, BlockHost {
 
   refresh(): void {
     this.#host.refresh();
+  }
+
+  readerFor(command: PoolCommand, owner: ClusterNode): ClusterNode {
+    // What belongs to a chain stays with it.
+    if (command.batch !== undefined || !isReadOnly(command.profile, command.args)) return owner;
+    const { scaleReads } = this.#host.settings;
+    const isWanted =
+      command.prefersReplica || scaleReads === 'slave' || (scaleReads === 'all' && Math.random() < 0.5);
+    return (isWanted ? this.#host.replicaOf(owner) : undefined) ?? owner;
+  }
+
+  get readsFromReplicas(): boolean {
+    return this.#host.settings.scaleReads !== 'master';
   }
 
   lost(command: PoolCommand, why: Error): void {

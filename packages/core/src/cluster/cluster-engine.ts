@@ -44,6 +44,7 @@ const SUBSCRIBER_QUIT_MS = 500;
 export class ClusterEngine implements PoolEngine, ClusterCommandsHost, ClusterLeasesHost, MembersHost {
   readonly options: ResolvedOptions;
   readonly settings: ClusterSettings;
+  readonly isDivided = true;
   readonly counters = new Counters();
   readonly latency = new LatencyHistogram();
   readonly cuts = new CutList();
@@ -246,6 +247,10 @@ export class ClusterEngine implements PoolEngine, ClusterCommandsHost, ClusterLe
   goneError({ name }: ClusterNode): Error {
     const reason = `lost its connection to ${name}, which has no slots any more`;
     return this.error('RP_ERR_CONNECTION_LOST', reason, { maybeExecuted: true });
+  }
+
+  replicaOf(master: ClusterNode): ClusterNode | undefined {
+    return this.members.replicaOf(master);
   }
 
   learned(topology: Topology): void {

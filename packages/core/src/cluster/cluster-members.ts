@@ -55,6 +55,15 @@ export class ClusterMembers implements TopologyHost {
     return masters.length > 0 && masters.every(({ engine }) => engine.isUp);
   }
 
+  /** A connected replica of a master; those that are not are started. */
+  replicaOf({ name }: ClusterNode): ClusterNode | undefined {
+    const names = this.#topology?.shards.get(name) ?? [];
+    const replicas = names.map((each) => this.nodes.needNamed(each, 'replica'));
+    const up = replicas.filter(({ engine }) => engine.isUp);
+    if (up.length < replicas.length) for (const { engine } of replicas) engine.start();
+    return up[Math.floor(Math.random() * up.length)];
+  }
+
   // ---- what keeping up with the cluster needs ----
 
   get seedCount(): number {

@@ -1,3 +1,4 @@
+import { mustBe } from '../options/option-rules.js';
 import type { ClusterConnectionOptions } from '../options/options.js';
 import type { ResolvedOptions } from '../options/resolved-options.js';
 import { translator } from './nat-map.js';
@@ -12,9 +13,10 @@ export interface ClusterSettings {
   readonly maxRedirections: number;
   readonly waitMs: { readonly clusterDown: number; readonly tryAgain: number };
   readonly refresh: { readonly intervalMs: number; readonly timeoutMs: number };
-  readonly scaleReads: NonNullable<ClusterConnectionOptions['scaleReads']>;
+  readonly scaleReads: 'master' | 'slave' | 'all';
 }
 
+/** @throws RedisPoolError `RP_ERR_INVALID_OPTION` */
 export function clusterSettings({ endpoint }: ResolvedOptions): ClusterSettings {
   if (endpoint.kind !== 'cluster') throw new Error('These are not the options of a cluster');
   const { options } = endpoint;
@@ -30,6 +32,12 @@ export function clusterSettings({ endpoint }: ResolvedOptions): ClusterSettings 
       intervalMs: options.slotsRefreshInterval ?? 5_000,
       timeoutMs: options.slotsRefreshTimeout ?? 1_000,
     },
-    scaleReads: options.scaleReads ?? 'master',
+    scaleReads: readScale(options.scaleReads),
   };
+}
+
+function readScale(scaleReads: ClusterConnectionOptions['scaleReads']): ClusterSettings['scaleReads'] {
+  if (typeof scaleReads !== 'function') return scaleReads ?? 'master';
+  // It would be given ioredis instances, and there are none.
+  throw mustBe('cluster.options.scaleReads', '"master", "slave" or "all"', 'a function');
 }

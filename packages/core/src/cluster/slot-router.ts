@@ -16,6 +16,10 @@ export interface SlotRouterHost extends HeldHost {
   readonly translate: Translate;
   /** Asks the cluster who has which slots, soon. */
   refresh(): void;
+  /** Whether commands that do not ask for it may go to replicas. */
+  readonly readsFromReplicas: boolean;
+  /** The node that answers a command: its owner, or a replica where that is wanted and possible. */
+  readerFor(command: PoolCommand, owner: ClusterNode): ClusterNode;
   /** Sent from node to node for too long. */
   lost(command: PoolCommand, why: Error): void;
   redirections: number;
@@ -54,6 +58,8 @@ export class SlotRouter {
   dispatch(command: PoolCommand): void {
     const owner = this.#owners[command.slot];
     if (owner === undefined || this.held.isClosed(command.slot)) this.held.hold(command);
+    else if (command.prefersReplica || this.#host.readsFromReplicas)
+      this.#host.readerFor(command, owner).take(command);
     else owner.take(command);
   }
 
@@ -81,6 +87,7 @@ export class SlotRouter {
     this.#isKnown = true;
     for (const [before, slots] of changed) this.#handOver(before, slots);
     nodes.retain('master', new Set(shards.keys()));
+    nodes.retain('replica', new Set([...shards.values()].flat()));
     this.#flush();
   }
 
@@ -102,6 +109,14 @@ export class SlotRouter {
     const redirection = redirectionOf(error);
     if (redirection === undefined) return false;
     leaveBatch(command);
+    const owner = this.#owners[command.slot];
+    if (node.role === 'replica' && owner !== undefined) {
+      // It is behind, or a replica of another one by now: its master has the answer.
+      command.prefersReplica = false;
+      this.#host.refresh();
+      owner.take(command);
+      return true;
+    }
     if (redirection.kind === 'wait') {
       this.pause(command.slot, error);
       this.held.holdRefused(command, error);

@@ -82,6 +82,8 @@ export class PoolCommand {
   affinity: Affinity | undefined = undefined;
   /** On a cluster: of its keys. Below 0: not known (yet). */
   slot = -1;
+  /** On a cluster: whether a replica may answer, if it only reads. */
+  prefersReplica = false;
   /** On a cluster: how often a node has sent it elsewhere. */
   redirections = 0;
   batch: Batch | undefined = undefined;

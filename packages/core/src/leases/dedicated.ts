@@ -1,4 +1,4 @@
-import { Redis, type RedisOptions } from 'ioredis';
+import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
 import { type ResolvedOptions, toIoredisOptions } from '../options/resolved-options.js';
 import type { ServerLocator } from '../transport/server-locator.js';
 import { dedicatedConnector } from './dedicated-connector.js';
@@ -51,6 +51,27 @@ export class DedicatedClients {
 
   #track(label: string, options: RedisOptions): Redis {
     this.#engine.reserveOrThrow();
+    const client = this.#make(options);
+    this.#clients.add(client);
+    client.on('error', (error) => this.#report(label, error));
+    client.on('end', () => this.#forget(client));
+    // Whoever ended it may connect it again.
+    client.on('connecting', () => this.#readmit(client));
+    const base = client instanceof Cluster ? options : client.options;
+    // The one of a cluster takes its nodes first.
+    client.duplicate = (...given: unknown[]) => this.#track(label, { ...base, ...moreOf(given.at(-1)) });
+    return client;
+  }
+
+  #make(options: RedisOptions): Redis {
+    const { endpoint } = this.#engine.options;
+    if (endpoint.kind === 'cluster') {
+      const clusterOptions = { ...endpoint.options, redisOptions: options } as ClusterOptions & {
+        redisOptions: { replyMapping?: 'legacy' };
+      };
+      // It has the same commands, and is what libraries take for a cluster.
+      return new Cluster([...endpoint.nodes], clusterOptions) as unknown as Redis;
+    }
     const Connector = dedicatedConnector(async () => {
       await this.#authenticate(client);
       return this.#engine.locator?.locate();
@@ -59,12 +80,6 @@ export class DedicatedClients {
       ...(options as RedisOptions & { replyMapping?: 'legacy' }),
       Connector,
     });
-    this.#clients.add(client);
-    client.on('error', (error) => this.#report(label, error));
-    client.on('end', () => this.#forget(client));
-    // Whoever ended it may connect it again.
-    client.on('connecting', () => this.#readmit(client));
-    client.duplicate = (more: RedisOptions = {}) => this.#track(label, { ...client.options, ...more });
     return client;
   }
 
@@ -111,4 +126,12 @@ async function endNow(client: Redis): Promise<void> {
   client.stream?.destroy();
   await Promise.race([ended, limit]);
   clearTimeout(timer);
+}
+
+function moreOf(given: unknown): RedisOptions {
+  const isOptions = typeof given === 'object' && given !== null && !Array.isArray(given);
+  const { redisOptions, ...more } = (isOptions ? given : {}) as RedisOptions & {
+    redisOptions?: RedisOptions;
+  };
+  return { ...more, ...redisOptions };
 }

@@ -39,7 +39,12 @@ export class Journal {
     const known = isRedisPoolError(error);
     const code = known ? error.code : error instanceof Error ? error.message.split(' ', 1)[0] : typeof error;
     const message = error instanceof Error ? error.message : String(error);
-    this.errors.push({ at: performance.now(), code: `${code}`, retryable: known && error.retryable, message });
+    this.errors.push({
+      at: performance.now(),
+      code: `${code}`,
+      retryable: known && error.retryable,
+      message,
+    });
   }
 }
 
@@ -83,7 +88,8 @@ export class ClusterLoad {
         if (how < 0.5) running.push(this.#read(random));
         else if (how < 0.8) running.push(this.#push([{ key, number: number++, outcome: 'not' }], 'alone'));
         else {
-          const other = how < 0.9 ? key : `${this.#options.name}:${caller}:${random.integer(1, LISTS_PER_CALLER)}`;
+          const other =
+            how < 0.9 ? key : `${this.#options.name}:${caller}:${random.integer(1, LISTS_PER_CALLER)}`;
           const pushes: Push[] = [
             { key, number: number++, outcome: 'not' },
             { key: other, number: number++, outcome: 'not' },
@@ -162,6 +168,7 @@ export async function judge(pool: RedisPool, { pushes }: Journal): Promise<Verdi
     if (outcome === 'acknowledged' && !isThere) lost += 1;
     if (outcome === 'not' && isThere) ghosts.push(`${key}: ${number}`);
   }
-  const count = (wanted: Push['outcome']): number => pushes.filter(({ outcome }) => outcome === wanted).length;
+  const count = (wanted: Push['outcome']): number =>
+    pushes.filter(({ outcome }) => outcome === wanted).length;
   return { disorder, ghosts, lost, acknowledged: count('acknowledged'), maybe: count('maybe') };
 }
