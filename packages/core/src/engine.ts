@@ -240,6 +240,10 @@ export class Engine implements PoolEngine, RouterHost, DialerHost, LeaseHost, Su
     this.leases.grow();
   }
 
+  homeOf(): string {
+    return '';
+  }
+
   /** A connection for the subscriber. */
   open(signal: AbortSignal): Promise<Connection> {
     const prepare = async (connection: Connection): Promise<Connection> => {

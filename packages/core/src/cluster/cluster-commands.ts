@@ -4,7 +4,7 @@ import type { CutList } from '../cut-list.js';
 import type { PoolErrors } from '../errors/pool-errors.js';
 import type { Affinity } from '../lanes/affinity.js';
 import type { PendingCommands } from '../lanes/pending-commands.js';
-import { describeEndpoint, type ResolvedOptions } from '../options/resolved-options.js';
+import type { ResolvedOptions } from '../options/resolved-options.js';
 import type { DialError } from '../transport/dial.js';
 import type { LoopDelay } from '../transport/loop-delay.js';
 import { failAsOne, groupByNode, segmentsOf } from './batches.js';
@@ -117,7 +117,7 @@ export class ClusterCommands implements SlotRouterHost, BlockHost {
   expired(command: PoolCommand, why: Error | undefined): void {
     const { options, errors, lastDialError } = this.#host;
     const { commandTimeoutMs, retryReads } = options;
-    const what = why === undefined ? `has no connection to ${describeEndpoint(options)}` : 'finds no node';
+    const what = why === undefined ? 'has no connection' : 'finds no node';
     const reason = `${what}; ${nameOf(command)} waited ${commandTimeoutMs} ms (commandTimeoutMs)`;
     // A read that waits to be sent again may have run the first time.
     const maybeExecuted = command.resendsLeft < retryReads;

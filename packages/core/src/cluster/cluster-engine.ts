@@ -17,7 +17,7 @@ import { DedicatedClients } from '../leases/dedicated.js';
 import type { Holder } from '../leases/holder.js';
 import type { AcquireOptions } from '../leases/leases.js';
 import { onAbort, sleep } from '../on-abort.js';
-import { describeEndpoint, type ResolvedOptions } from '../options/resolved-options.js';
+import type { ResolvedOptions } from '../options/resolved-options.js';
 import type { AcquiredLease, PoolEngine, PoolStatus } from '../pool-engine.js';
 import type { PoolStats } from '../stats.js';
 import { Subscriber } from '../subscriber/subscriber.js';
@@ -204,7 +204,7 @@ export class ClusterEngine implements PoolEngine, ClusterCommandsHost, ClusterLe
     const owner = router.ownerOf(slot);
     if (this.#status === 'draining' || this.#status === 'closed') throw this.#endError ?? this.refusalAtEnd();
     if (owner !== undefined) return owner;
-    const reason = `has no connection to ${describeEndpoint(this.options)}; a lease waited ${limitMs} ms (acquireTimeoutMs)`;
+    const reason = `has no connection; a lease waited ${limitMs} ms (acquireTimeoutMs)`;
     const details = { cause: this.lastDialError, maybeExecuted: false };
     throw this.error('RP_ERR_ACQUIRE_TIMEOUT', reason, details);
   }
@@ -240,13 +240,20 @@ export class ClusterEngine implements PoolEngine, ClusterCommandsHost, ClusterLe
     return new Engine(optionsOfNode(this.options, address, role), {
       ...{ counters, latency, cuts, delay, scripts, pending },
       redirected: (command, error) => this.commands.router.redirected(nodeOf(), command, error),
-      isElsewhere: (error) => this.#isElsewhere(error),
+      isElsewhere: (error) => this.isElsewhere(error),
     });
   }
 
   goneError({ name }: ClusterNode): Error {
     const reason = `lost its connection to ${name}, which has no slots any more`;
     return this.error('RP_ERR_CONNECTION_LOST', reason, { maybeExecuted: true });
+  }
+
+  /** Whether an error reply means that its node ran nothing, because it does not have the slot (any more). */
+  isElsewhere(error: Error): boolean {
+    const redirection = redirectionOf(error);
+    if (redirection !== undefined) this.#learn(redirection);
+    return redirection !== undefined;
   }
 
   replicaOf(master: ClusterNode): ClusterNode | undefined {
@@ -256,6 +263,7 @@ export class ClusterEngine implements PoolEngine, ClusterCommandsHost, ClusterLe
   learned(topology: Topology): void {
     this.commands.router.adopt(topology);
     this.#subscriberHost.follow();
+    this.subscriber.rehome();
     for (const told of this.#learned) told();
   }
 
@@ -344,13 +352,6 @@ export class ClusterEngine implements PoolEngine, ClusterCommandsHost, ClusterLe
     return overflow === undefined
       ? undefined
       : this.error('RP_ERR_QUEUE_FULL', overflow, { maybeExecuted: false });
-  }
-
-  /** Of an error reply on a lease: whether its node ran nothing because it does not have the slot (any more). */
-  #isElsewhere(error: Error): boolean {
-    const redirection = redirectionOf(error);
-    if (redirection !== undefined) this.#learn(redirection);
-    return redirection !== undefined;
   }
 
   #learn(redirection: Redirection): void {
