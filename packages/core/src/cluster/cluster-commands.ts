@@ -135,29 +135,23 @@ export class ClusterCommands implements SlotRouterHost, BlockHost {
 
   // ---- what transactions need ----
 
-  sendBlock(block: TransactionBlock, commands: readonly PoolCommand[]): void {
+  sendBlock(block: TransactionBlock, commands: readonly PoolCommand[], why?: Error): void {
     for (const command of commands) this.#host.pending.accept(command, block.affinity);
-    if (block.asking !== undefined) this.router.dispatchAsking(commands, block.asking);
-    else for (const command of commands) this.router.dispatch(command);
-  }
-
-  sendAgain(block: TransactionBlock, why: Error): void {
     const redirection = redirectionOf(why);
     const asked = this.router.ownerOf(block.slot);
+    if (why === undefined || redirection === undefined || asked === undefined) {
+      for (const command of commands) this.router.dispatch(command);
+    } else this.router.forward(commands, redirection, { asked, error: why });
+  }
+
+  mayGoOn(block: TransactionBlock, why: Error): boolean {
+    // Its deadline limits the waiting.
+    if (redirectionOf(why)?.kind === 'wait') return true;
     block.redirections += 1;
     this.redirections += 1;
-    if (block.redirections > this.maxRedirections) {
-      block.fail(this.#tooFar('a transaction', why));
-      return;
-    }
-    block.asking = undefined;
-    if (redirection === undefined || redirection.kind === 'wait' || asked === undefined) {
-      this.router.pause(block.slot, why);
-    } else {
-      const target = this.router.learn(redirection, asked);
-      if (redirection.kind === 'ask') block.asking = target;
-    }
-    block.send();
+    if (block.redirections <= this.maxRedirections) return true;
+    block.fail(this.#tooFar('a transaction', why));
+    return false;
   }
 
   #tooFar(what: string, cause: Error): Error {

@@ -63,12 +63,6 @@ export class SlotRouter {
     else owner.take(command);
   }
 
-  /** Sends commands, the first of which have to wait behind ASKING, to where their slot is said to go. */
-  dispatchAsking(commands: readonly PoolCommand[], node: ClusterNode): void {
-    if (node.takeAsking(commands)) return;
-    for (const command of commands) this.dispatch(command);
-  }
-
   /** Takes over what a node said of all slots. Slots without an owner go where the server can say so. */
   adopt({ owners, shards }: Topology): void {
     const [anyone] = shards.keys();
@@ -117,16 +111,36 @@ export class SlotRouter {
       owner.take(command);
       return true;
     }
-    if (redirection.kind === 'wait') {
-      this.pause(command.slot, error);
-      this.held.holdRefused(command, error);
-      return true;
+    if (redirection.kind !== 'wait') {
+      command.redirections += 1;
+      this.#host.redirections += 1;
     }
-    command.redirections += 1;
-    this.#host.redirections += 1;
     if (command.redirections > this.#host.maxRedirections) this.#host.lost(command, error);
-    else this.#follow(command, redirection, node, error);
+    else this.forward([command], redirection, { asked: node, error });
     return true;
+  }
+
+  /**
+   * Sends commands of one slot again, which a node has refused to run. Not through the queue where that can be helped:
+   * they are older than what waits there.
+   */
+  forward(
+    commands: readonly PoolCommand[],
+    redirection: Redirection,
+    { asked, error }: { readonly asked: ClusterNode; readonly error: Error },
+  ): void {
+    const slot = commands[0]?.slot ?? 0;
+    const target = redirection.kind === 'wait' ? undefined : this.learn(redirection, asked);
+    if (target !== undefined && !this.#pausing.has(slot)) {
+      if (redirection.kind === 'moved') {
+        for (const command of commands) target.take(command);
+        return;
+      }
+      if (target.takeAsking(commands)) return;
+      target.engine.start();
+    }
+    this.#pause(slot, error);
+    for (const command of commands) this.held.holdRefused(command, error);
   }
 
   /** Learns from a redirection; returns where it points to. */
@@ -143,8 +157,14 @@ export class SlotRouter {
     return target;
   }
 
+  /** Ends all waiting and returns what waited. */
+  end(): PoolCommand[] {
+    clearTimeout(this.#timer);
+    return this.held.takeAll();
+  }
+
   /** Has the commands of a slot wait a little. */
-  pause(slot: number, why: Error): void {
+  #pause(slot: number, why: Error): void {
     const isMoving = why.message.startsWith('TRYAGAIN') || why.message.startsWith('ASK');
     if (!isMoving) this.#host.refresh();
     if (!this.#pausing.has(slot)) {
@@ -153,29 +173,6 @@ export class SlotRouter {
     }
     const { clusterDown, tryAgain } = this.#host.waitMs;
     this.#timer ??= setTimeout(this.#resume, isMoving ? tryAgain : clusterDown);
-  }
-
-  /** Ends all waiting and returns what waited. */
-  end(): PoolCommand[] {
-    clearTimeout(this.#timer);
-    return this.held.takeAll();
-  }
-
-  #follow(
-    command: PoolCommand,
-    redirection: Redirection & { slot: number; address: NodeAddress },
-    node: ClusterNode,
-    error: Error,
-  ): void {
-    const target = this.learn(redirection, node);
-    if (this.#pausing.has(command.slot)) this.held.holdRefused(command);
-    // Not into the queue: it is older than what waits there.
-    else if (redirection.kind === 'moved') target.take(command);
-    else if (!target.takeAsking([command])) {
-      target.engine.start();
-      this.pause(command.slot, error);
-      this.held.holdRefused(command, error);
-    }
   }
 
   #moved(slot: number, target: ClusterNode): void {

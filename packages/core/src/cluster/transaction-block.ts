@@ -1,14 +1,13 @@
 import { PoolCommand } from '../commands/command.js';
 import type { Affinity } from '../lanes/affinity.js';
-import type { ClusterNode } from './cluster-node.js';
 import { redirectionOf } from './redirection.js';
 
 /** What a block needs of its cluster. */
 export interface BlockHost {
-  /** Accepts the commands of a block and sends them in one piece. */
-  sendBlock(block: TransactionBlock, commands: readonly PoolCommand[]): void;
-  /** A node ran nothing of it: sends it again, in time, or fails it. */
-  sendAgain(block: TransactionBlock, why: Error): void;
+  /** Accepts the commands of a block and sends them in one piece; `why`: what a node said that ran nothing of it. */
+  sendBlock(block: TransactionBlock, commands: readonly PoolCommand[], why?: Error): void;
+  /** Whether it may be sent again; if not, it has failed. */
+  mayGoOn(block: TransactionBlock, why: Error): boolean;
 }
 
 /**
@@ -20,8 +19,6 @@ export class TransactionBlock {
   readonly slot: number;
   readonly affinity: Affinity | undefined;
   redirections = 0;
-  /** The node that the slot is on its way to, where it may only be asked for behind ASKING. */
-  asking: ClusterNode | undefined;
   readonly #originals: readonly PoolCommand[];
   readonly #host: BlockHost;
   #copies: readonly BlockCommand[] = [];
@@ -45,13 +42,13 @@ export class TransactionBlock {
     };
   }
 
-  send(): void {
+  send(why?: Error): void {
     this.#outcomes = [];
     this.#redirection = undefined;
     this.#copies = this.#originals.map((original, index) => this.#copy(original, index));
     const batch = { first: this.#copies[0] as PoolCommand, decisive: this.#copies.at(-1) as PoolCommand };
     for (const copy of this.#copies) copy.batch = batch;
-    this.#host.sendBlock(this, this.#copies);
+    this.#host.sendBlock(this, this.#copies, why);
   }
 
   fail(error: unknown): void {
@@ -73,8 +70,9 @@ export class TransactionBlock {
     if (redirectionOf(error) !== undefined) this.#redirection ??= error;
     const isLast = index === this.#originals.length - 1;
     // Nothing ran: EXEC says so because of a command before it, or for itself.
-    if (isLast && this.#redirection !== undefined) this.#host.sendAgain(this, this.#redirection);
-    else this.#answered(index, () => this.#originals[index]?.refuse(error));
+    if (isLast && this.#redirection !== undefined) {
+      if (this.#host.mayGoOn(this, this.#redirection)) this.send(this.#redirection);
+    } else this.#answered(index, () => this.#originals[index]?.refuse(error));
   }
 
   #answered(index: number, outcome: () => void): void {

@@ -24,6 +24,10 @@ export interface LoadOptions {
   /** Of its lists, which nobody else has. */
   readonly name: string;
   readonly callers: number;
+  /** Hash tags of all lists; without them they are in all slots. */
+  readonly tags?: readonly string[];
+  /** Commands that a caller sends at once, at most. */
+  readonly burst?: number;
   readonly seed: number;
 }
 
@@ -82,14 +86,13 @@ export class ClusterLoad {
   async #call(caller: number, random: Random): Promise<void> {
     for (let number = 1; !this.#isOver; ) {
       const running: Promise<void>[] = [];
-      for (let left = random.integer(1, LONGEST_BURST); left > 0; left -= 1) {
-        const key = `${this.#options.name}:${caller}:${random.integer(1, LISTS_PER_CALLER)}`;
+      for (let left = random.integer(1, this.#options.burst ?? LONGEST_BURST); left > 0; left -= 1) {
+        const key = this.#list(caller, random);
         const how = random.next();
         if (how < 0.5) running.push(this.#read(random));
         else if (how < 0.8) running.push(this.#push([{ key, number: number++, outcome: 'not' }], 'alone'));
         else {
-          const other =
-            how < 0.9 ? key : `${this.#options.name}:${caller}:${random.integer(1, LISTS_PER_CALLER)}`;
+          const other = how < 0.9 ? key : this.#list(caller, random);
           const pushes: Push[] = [
             { key, number: number++, outcome: 'not' },
             { key: other, number: number++, outcome: 'not' },
@@ -99,6 +102,12 @@ export class ClusterLoad {
       }
       await Promise.all(running);
     }
+  }
+
+  #list(caller: number, random: Random): string {
+    const { name, tags } = this.#options;
+    const which = tags === undefined ? random.integer(1, LISTS_PER_CALLER) : `{${random.pick(tags)}}`;
+    return `${name}:${caller}:${which}`;
   }
 
   async #read(random: Random): Promise<void> {

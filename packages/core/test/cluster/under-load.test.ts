@@ -1,11 +1,12 @@
 import { type RedisServer, waitUntil } from '@redis-pool/testkit';
 import { useLeakCheck } from '@redis-pool/testkit/vitest';
 import { expect, test } from 'vitest';
-import { keyOn, useCluster, useClusterPools } from './cluster-harness.js';
+import { keyOn, keysInSlots, useCluster, useClusterPools } from './cluster-harness.js';
 import { ClusterLoad, judge, type SeenError } from './cluster-load-run.js';
 
 /** CLUSTER_SLOTS=1000 is the long run: `pnpm --filter @redis-pool/core long:cluster`. */
 const slots = Number(process.env.CLUSTER_SLOTS ?? 150);
+const rounds = Number(process.env.CLUSTER_ROUNDS ?? 5);
 const callers = Number(process.env.CLUSTER_CALLERS ?? 16);
 const seed = Number(process.env.CLUSTER_SEED ?? Date.now() % 1_000_000);
 const report = process.env.CLUSTER_PROGRESS === undefined ? () => {} : (line: string) => console.log(line);
@@ -51,6 +52,34 @@ test(
     expect(verdict).toMatchObject({ disorder: [], ghosts: [], lost: 0, maybe: 0 });
     expect(redirections).toBeGreaterThan(0);
     expect(pool.stats().pending).toEqual({ commands: 0, bytes: 0 });
+  },
+  Number(process.env.CLUSTER_LIMIT_MS ?? 60_000),
+);
+
+test(
+  `nobody is overtaken by himself in slots that go to and fro (seed ${seed})`,
+  async () => {
+    const pool = open(calm.current, { commandTimeoutMs: 10_000 });
+    const tags = keysInSlots(2_000, 2_003);
+    const load = new ClusterLoad(pool, { name: 'fro', callers, seed, tags, burst: 100 });
+    await load.start();
+    const [first, second] = (await calm.current.masters()) as [RedisServer, RedisServer];
+    for (let round = 0; round < rounds; round += 1) {
+      await calm.current.moveSlots(first, second, { from: 2_000, to: 2_003 });
+      await calm.current.moveSlots(second, first, { from: 2_000, to: 2_003 });
+    }
+    await load.stop();
+    const { journal } = load;
+    const verdict = await judge(pool, journal);
+    const { redirections } = pool.stats();
+    report(
+      `to and fro: ${8 * rounds} moves, ${journal.commands} commands, ${redirections} redirections, ` +
+        `errors ${byCode(journal.errors)}, ${JSON.stringify(verdict)}`,
+    );
+    expect(journal.errors).toEqual([]);
+    expect(journal.wrong).toEqual([]);
+    expect(verdict).toMatchObject({ disorder: [], ghosts: [], lost: 0, maybe: 0 });
+    expect(redirections).toBeGreaterThan(100);
   },
   Number(process.env.CLUSTER_LIMIT_MS ?? 60_000),
 );
