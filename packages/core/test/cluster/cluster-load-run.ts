@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { isRedisPoolError, type RedisPool } from '../../src/index.js';
 import { Random } from '../property/lane-random.js';
 
@@ -88,6 +89,8 @@ export class ClusterLoad {
       const running: Promise<void>[] = [];
       for (let left = random.integer(1, this.#options.burst ?? LONGEST_BURST); left > 0; left -= 1) {
         const key = this.#list(caller, random);
+        // So that some are sent when others are answered.
+        if (random.chance(0.3)) await nextTurn();
         const how = random.next();
         if (how < 0.5) running.push(this.#read(random));
         else if (how < 0.8) running.push(this.#push([{ key, number: number++, outcome: 'not' }], 'alone'));
