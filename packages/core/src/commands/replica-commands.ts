@@ -4,7 +4,7 @@ import { CommandFacade } from './facade.js';
 import type { ScriptRegistry } from './script-registry.js';
 
 /** Whose commands they are. */
-export interface ReplicaCommandsHost {
+interface ReplicaCommandsHost {
   readonly keyPrefix: string | undefined;
   readonly scripts: ScriptRegistry;
   execute(command: PoolCommand): unknown;

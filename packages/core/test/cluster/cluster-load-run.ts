@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { Random } from '@redis-pool/testkit';
 import { isRedisPoolError, type RedisPool } from '../../src/index.js';
-import { Random } from '../property/lane-random.js';
 
 const LISTS_PER_CALLER = 24;
 const READ_KEYS = 2_000;
