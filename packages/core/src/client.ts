@@ -2,9 +2,10 @@ import { tell } from './commands/callbacks.js';
 import type { PoolCommand } from './commands/command.js';
 import type { RedisPipeline } from './commands/command-types.js';
 import { MultiChain, PipelineChain, type PipelineHost } from './commands/pipeline.js';
+import { PlaceScan } from './commands/place-scan.js';
+import { ReplicaCommands } from './commands/replica-commands.js';
 import { type CommandClass, classify } from './commands/routing.js';
 import { ScanFacade } from './commands/scan-facade.js';
-import type { Engine } from './engine.js';
 import { RedisPoolError } from './errors/errors.js';
 import { Place } from './errors/place.js';
 import { statefulCommandError } from './errors/refusal.js';
@@ -18,9 +19,10 @@ import {
 import { currentHolder, Holder, runInside } from './leases/holder.js';
 import { RedisLease } from './leases/lease.js';
 import { checkAcquire, checkDurability, checkTransaction } from './leases/lease-arguments.js';
-import type { AcquireOptions, LeaseSlot } from './leases/leases.js';
+import type { AcquireOptions } from './leases/leases.js';
 import { runTransaction, type TransactionFunction, type TransactionOptions } from './leases/transaction.js';
 import { sleep, unlessAborted } from './on-abort.js';
+import type { AcquiredLease, PoolEngine } from './pool-engine.js';
 import type { BoundedAction, Bounds } from './scope/bounds.js';
 import type { MessageEncoding, MessageListener } from './subscriber/message.js';
 import type { SubscribeKind, SubscribeOptions } from './subscriber/subscribe-request.js';
@@ -34,6 +36,8 @@ interface ChainOptions {
 }
 
 interface Acquirer {
+  /** Where the keys are that the lease is for. */
+  readonly place: number;
   /** Who waits, where known. */
   readonly asking: Holder | undefined;
   /** Whose lease it will be, to the end of its function; without one anybody may give it back at any moment. */
@@ -45,10 +49,10 @@ interface Acquirer {
 /** What the pool and a scope have in common: commands over the lanes, chains and scan streams. */
 export abstract class RedisClient extends ScanFacade {
   protected readonly keyPrefix: string | undefined;
-  readonly #engine: Engine;
+  readonly #engine: PoolEngine;
   readonly #affinity: Affinity | undefined;
 
-  protected constructor(engine: Engine) {
+  protected constructor(engine: PoolEngine) {
     super();
     this.#engine = engine;
     this.keyPrefix = engine.options.redis.keyPrefix || undefined;
@@ -57,7 +61,7 @@ export abstract class RedisClient extends ScanFacade {
   }
 
   /** Behind a getter: what is printed or serialised of this object shows nothing of the inside. */
-  protected get engine(): Engine {
+  protected get engine(): PoolEngine {
     return this.#engine;
   }
 
@@ -97,15 +101,9 @@ export abstract class RedisClient extends ScanFacade {
    * const job = await pool.lease((lease) => lease.blmove('jobs', 'running', 'LEFT', 'RIGHT', 0));
    * ```
    */
-  async lease<T>(fn: (lease: RedisLease) => Promise<T> | T, options: AcquireOptions = {}): Promise<T> {
-    const outer = this.holder();
-    const holder = new Holder(outer);
-    const lease = await this.#acquire(options, { asking: outer, holder, above: this.lease });
-    try {
-      return await runInside(holder, () => fn(lease));
-    } finally {
-      await lease.release();
-    }
+  lease<T>(fn: (lease: RedisLease) => Promise<T> | T, options: AcquireOptions = {}): Promise<T> {
+    const place = this.#engine.placeOfKeys(keysOf(options));
+    return this.#lease(fn, options, { place, above: this.lease });
   }
 
   /**
@@ -117,7 +115,9 @@ export abstract class RedisClient extends ScanFacade {
    * @throws RedisPoolError as `lease()`.
    */
   acquire(options: AcquireOptions = {}): Promise<RedisLease> {
-    return this.#acquire(options, { asking: this.holder(), holder: undefined, above: this.acquire });
+    const place = this.#engine.placeOfKeys(keysOf(options));
+    const asking = this.holder();
+    return this.#acquire(options, { place, asking, holder: undefined, above: this.acquire });
   }
 
   /**
@@ -141,9 +141,16 @@ export abstract class RedisClient extends ScanFacade {
     options: TransactionOptions = {},
   ): Promise<unknown[]> {
     checkTransaction(keys, options);
+    const place = this.#engine.placeOfKeys(keys);
     const pause = (ms: number): Promise<void> =>
       this.bounded((signal) => sleep(ms, signal), { kind: 'queued' });
-    return this.lease((lease) => runTransaction(this.#engine, lease, keys, fn, { ...options, pause }));
+    const attempt = (): Promise<unknown[]> =>
+      this.#lease(
+        (lease) => runTransaction(this.#engine, lease, keys, fn, { ...options, pause }),
+        {},
+        { place, above: this.transaction },
+      );
+    return this.#followed(attempt);
   }
 
   /**
@@ -153,7 +160,8 @@ export abstract class RedisClient extends ScanFacade {
    */
   writeDurably(fn: DurableFunction, options: DurableOptions): Promise<DurableResult> {
     checkDurability(options);
-    return this.lease((lease) => runDurably(lease, fn, options));
+    const place = this.#engine.placeOfKeys(keysOf(options));
+    return this.#lease((lease) => runDurably(lease, fn, options), {}, { place, above: this.writeDurably });
   }
 
   /** What ends the subscriptions of this object besides the pool. */
@@ -198,6 +206,24 @@ export abstract class RedisClient extends ScanFacade {
     return this.#subscribe('ssubscribe', channels, listener, options);
   }
 
+  /**
+   * The same commands, of which those that only read go to replicas of a cluster: with data that may be old, even older
+   * than what the same caller wrote just before. A choice for the calls that can live with that.
+   *
+   * @example
+   * ```ts
+   * const page = await pool.replica.get('page:home');
+   * ```
+   */
+  get replica(): ReplicaCommands {
+    const { keyPrefix } = this;
+    return new ReplicaCommands({
+      keyPrefix,
+      scripts: this.#engine.scripts,
+      execute: (command) => this.execute(command),
+    });
+  }
+
   /** Commands that leave in one write, in order; others may come between. See ioredis. */
   pipeline(commands?: Batch): RedisPipeline {
     return new PipelineChain(this.#pipelineHost(), commands) as unknown as RedisPipeline;
@@ -214,10 +240,17 @@ export abstract class RedisClient extends ScanFacade {
     return new MultiChain(this.#pipelineHost(), batch) as unknown as RedisPipeline;
   }
 
+  protected override scanSource(): object {
+    if (!this.#engine.isDivided) return this;
+    const places = (): Promise<readonly number[]> => this.#engine.scanPlaces();
+    return new PlaceScan({ places, execute: (command) => this.execute(command) });
+  }
+
   protected override execute(command: PoolCommand): Promise<unknown> {
     const commandClass = classify(command.profile, command.args);
     if (commandClass !== 'plain' && !runsOnPool(commandClass))
       throw statefulCommandError(command, commandClass);
+    this.#engine.place(command);
     const promise = command.createPromise();
     if (command.callback !== undefined) tell(promise, command.callback);
     if (commandClass === 'plain') this.#send(command);
@@ -226,18 +259,45 @@ export abstract class RedisClient extends ScanFacade {
     return promise;
   }
 
-  async #acquire(options: AcquireOptions, { asking, holder, above }: Acquirer): Promise<RedisLease> {
+  async #lease<T>(
+    fn: (lease: RedisLease) => Promise<T> | T,
+    options: AcquireOptions,
+    { place, above }: Pick<Acquirer, 'place' | 'above'>,
+  ): Promise<T> {
+    const outer = this.holder();
+    const holder = new Holder(outer);
+    const lease = await this.#acquire(options, { place, asking: outer, holder, above });
+    try {
+      return await runInside(holder, () => fn(lease));
+    } finally {
+      await lease.release();
+    }
+  }
+
+  /** Does it again, elsewhere, as long as servers answer that they ran nothing of it. */
+  async #followed<T>(attempt: () => Promise<T>): Promise<T> {
+    for (let times = 0; ; times += 1) {
+      try {
+        return await attempt();
+      } catch (error) {
+        if (!(await this.#engine.follow(error, times))) throw error;
+      }
+    }
+  }
+
+  async #acquire(options: AcquireOptions, acquirer: Acquirer): Promise<RedisLease> {
     checkAcquire(options);
     const refusal = this.refusal();
     if (refusal !== undefined) throw refusal;
     options.signal?.throwIfAborted();
-    const { leases } = this.#engine;
+    const { asking, holder, above } = acquirer;
     const place = this.#engine.options.leaseReportMs === 0 ? Place.unknown : new Place(above);
-    const slot = leases.acquireNow() ?? (await this.#waitForLease(options, asking));
-    leases.setTenant(slot, holder ?? 'someone', place);
+    const { engine, slot } =
+      this.#engine.acquireNow(acquirer.place) ?? (await this.#waitForLease(options, acquirer));
+    engine.leases.setTenant(slot, holder ?? 'someone', place);
     const owner = holder ?? asking;
     if (owner !== undefined) owner.place = place;
-    const lease = new RedisLease(this.#engine, {
+    const lease = new RedisLease(engine, {
       slot,
       holder: owner,
       limited: (commands, action) => this.#runParked(commands, action),
@@ -247,9 +307,9 @@ export abstract class RedisClient extends ScanFacade {
     return lease;
   }
 
-  #waitForLease(options: AcquireOptions, asking: Holder | undefined): Promise<LeaseSlot> {
-    const acquire = (signal: AbortSignal | undefined): Promise<LeaseSlot> =>
-      this.#engine.leases.acquire({ ...options, signal }, asking);
+  #waitForLease(options: AcquireOptions, { place, asking }: Acquirer): Promise<AcquiredLease> {
+    const acquire = (signal: AbortSignal | undefined): Promise<AcquiredLease> =>
+      this.#engine.acquire(place, { ...options, signal }, asking);
     return this.bounded(acquire, { kind: 'queued', signal: options.signal });
   }
 
@@ -278,7 +338,7 @@ export abstract class RedisClient extends ScanFacade {
     }
     this.parked(commands.length);
     const holder = this.holder();
-    this.#runParked(commands, (signal) => this.#engine.leases.runBlocking(commands, signal, holder));
+    this.#runParked(commands, (signal) => this.#engine.runBlocking(commands, signal, holder));
   }
 
   #send(command: PoolCommand): void {
@@ -316,6 +376,7 @@ export abstract class RedisClient extends ScanFacade {
     return {
       keyPrefix: this.keyPrefix,
       scripts: this.#engine.scripts,
+      place: (command) => this.#engine.place(command),
       mayQueue: runsOnPool,
       submitBatch: (commands) => this.#submitBatch(commands),
     };
@@ -354,6 +415,10 @@ export abstract class RedisClient extends ScanFacade {
     for (const command of commands) this.accepted(command);
     this.#engine.submitBatch(commands, this.#affinity);
   }
+}
+
+function keysOf({ key }: { readonly key?: string | Buffer | undefined }): readonly (string | Buffer)[] {
+  return key === undefined ? [] : [key];
 }
 
 /** Blocking commands get a connection of their own; unknown ones are asked about first. */

@@ -1,5 +1,5 @@
 import type { Cut } from './cut-list.js';
-import type { Engine } from './engine.js';
+import type { PoolEngine } from './pool-engine.js';
 
 /** How closing went. */
 export interface DrainReport {
@@ -30,7 +30,7 @@ const END_SHARE = 0.2;
 const MAX_END_MS = 500;
 
 /** Ends an engine within `timeoutMs`, in the right order; never rejects. */
-export async function drainAndClose(engine: Engine, timeoutMs: number): Promise<DrainReport> {
+export async function drainAndClose(engine: PoolEngine, timeoutMs: number): Promise<DrainReport> {
   const startedAt = performance.now();
   const { hooks, name } = engine.options;
   const endMs = Math.min(MAX_END_MS, timeoutMs * END_SHARE);
@@ -43,13 +43,13 @@ export async function drainAndClose(engine: Engine, timeoutMs: number): Promise<
 }
 
 /** Ends an engine at once; never rejects. */
-export async function cutAndClose(engine: Engine, error: Error | undefined): Promise<DrainReport> {
+export async function cutAndClose(engine: PoolEngine, error: Error | undefined): Promise<DrainReport> {
   const startedAt = performance.now();
   await engine.shut(0, error);
   return report(engine, startedAt);
 }
 
-function report(engine: Engine, startedAt: number): DrainReport {
+function report(engine: PoolEngine, startedAt: number): DrainReport {
   const { name, logger } = engine.options;
   const { commands: cutCommands, leases: cutLeases } = engine.cuts;
   const durationMs = Math.round(performance.now() - startedAt);
@@ -91,7 +91,7 @@ function addUp(one: Cut['commands'], other: Cut['commands']): Cut['commands'] {
 }
 
 /** A hook of the application must not keep the pool from closing: neither by hanging nor by throwing. */
-async function within(limitMs: number, hook: () => unknown, engine: Engine): Promise<void> {
+async function within(limitMs: number, hook: () => unknown, engine: PoolEngine): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const limit = new Promise((resolve) => {
     timer = setTimeout(resolve, limitMs);

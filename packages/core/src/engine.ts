@@ -15,13 +15,17 @@ import type { Lane, LaneConnection, LaneLoss } from './lanes/lane.js';
 import { type DialerHost, LaneDialer } from './lanes/lane-dialer.js';
 import { LaneRouter, type RouterHost } from './lanes/lane-router.js';
 import { LatencyHistogram } from './lanes/latency-histogram.js';
+import { PendingCommands } from './lanes/pending-commands.js';
 import { DedicatedClients } from './leases/dedicated.js';
+import type { Holder } from './leases/holder.js';
 import type { LeaseHost, OwnCall } from './leases/lease-host.js';
-import { Leases } from './leases/leases.js';
+import { type AcquireOptions, Leases } from './leases/leases.js';
 import { silentLogger } from './options/logger.js';
 import type { ResolvedOptions } from './options/resolved-options.js';
+import type { AcquiredLease, PoolEngine, PoolStatus } from './pool-engine.js';
 import { locatorFor } from './sentinel/sentinel-locator.js';
 import { ServerTrust, type TrustHost } from './server-trust.js';
+import { type PoolStats, takeStats } from './stats.js';
 import { Subscriber, type SubscriberHost } from './subscriber/subscriber.js';
 import type { Connection } from './transport/connection.js';
 import { ConnectionWatch } from './transport/connection-watch.js';
@@ -31,30 +35,39 @@ import { DialCoordinator } from './transport/dial-coordinator.js';
 import { LoopDelay } from './transport/loop-delay.js';
 import type { ServerLocator } from './transport/server-locator.js';
 
-/**
- * - `connecting`: no connection yet.
- * - `ready`: at least one lane is up.
- * - `degraded`: every lane is down after one was up; commands wait for their deadline.
- * - `draining`: the last handle is closing; running work finishes, new work is refused.
- * - `closed`
- */
-export type PoolStatus = 'connecting' | 'ready' | 'degraded' | 'draining' | 'closed';
+const NOT_FOLLOWED = Promise.resolve(false);
 
 /** Of the time to drain, what the QUIT of the subscriber may take. */
 const SUBSCRIBER_QUIT_MS = 500;
 
-/** Owns the connections of one pool name in this process. */
-export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost, TrustHost {
+/** What the engines of the nodes of one cluster have in common. */
+export interface SharedParts {
+  readonly counters: Counters;
+  readonly latency: LatencyHistogram;
+  readonly cuts: CutList;
+  readonly delay: LoopDelay;
+  readonly scripts: ScriptRegistry;
+  readonly pending: PendingCommands;
+  /** See {@link RouterHost}. */
+  redirected(command: PoolCommand, error: Error): boolean;
+  /** See {@link LeaseHost}. */
+  isElsewhere(error: Error): boolean;
+}
+
+/** Owns the connections to one server: those of a pool, or of one node of its cluster. */
+export class Engine implements PoolEngine, RouterHost, DialerHost, LeaseHost, SubscriberHost, TrustHost {
   readonly options: ResolvedOptions;
-  readonly counters = new Counters();
-  readonly latency = new LatencyHistogram();
-  readonly cuts = new CutList();
-  readonly delay = new LoopDelay();
+  readonly counters: Counters;
+  readonly latency: LatencyHistogram;
+  readonly cuts: CutList;
+  readonly delay: LoopDelay;
+  readonly pending: PendingCommands;
   readonly watch: ConnectionWatch;
   readonly errors: PoolErrors;
   readonly scripts: ScriptRegistry;
   readonly directory: CommandDirectory;
   readonly router: LaneRouter;
+  readonly isDivided = false;
   readonly locator: ServerLocator | undefined;
   readonly dials: DialCoordinator;
   readonly budget: ConnectionBudget;
@@ -67,12 +80,20 @@ export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost
   readonly #trust: ServerTrust;
   readonly #credentials: CredentialSource;
   #status: PoolStatus = 'connecting';
+  readonly #shared: SharedParts | undefined;
   /** What `destroy()` was given. */
   #endError: unknown;
   #onIdle: () => void = () => {};
 
-  constructor(options: ResolvedOptions) {
+  constructor(options: ResolvedOptions, shared?: SharedParts) {
     this.options = options;
+    this.#shared = shared;
+    this.counters = shared?.counters ?? new Counters();
+    this.latency = shared?.latency ?? new LatencyHistogram();
+    this.cuts = shared?.cuts ?? new CutList();
+    this.delay = shared?.delay ?? new LoopDelay();
+    this.pending =
+      shared?.pending ?? new PendingCommands(options, this.counters, () => this.nothingPending());
     this.errors = new PoolErrors(options.name, this.counters);
     this.watch = new ConnectionWatch(options, this.counters, this.delay);
     this.router = new LaneRouter(this);
@@ -86,7 +107,7 @@ export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost
     this.leases = new Leases(this);
     this.dedicated = new DedicatedClients(this);
     this.subscriber = new Subscriber(this);
-    this.scripts = new ScriptRegistry(options.scripts);
+    this.scripts = shared?.scripts ?? new ScriptRegistry(options.scripts);
     this.directory = new CommandDirectory((command) => this.submit(command, undefined));
   }
 
@@ -100,15 +121,23 @@ export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost
 
   /** Accepted for the lanes and not yet answered or dropped. */
   get pendingCommands(): number {
-    return this.router.pending.commands;
+    return this.pending.commands;
   }
 
   get isUp(): boolean {
     return this.router.isUp;
   }
 
-  get lastDialError(): unknown {
+  get lastDialError(): DialError | undefined {
     return this.dials.lastError;
+  }
+
+  get connectAttempts(): number {
+    return this.dials.attempts;
+  }
+
+  stats(): PoolStats {
+    return takeStats(this);
   }
 
   /** Starts to connect, unless it did already; a pool opens nothing before its first use. */
@@ -133,6 +162,39 @@ export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost
       if (refusal === undefined) this.router.accept(command, affinity);
       else command.fail(refusal);
     }
+  }
+
+  // ---- one server has all keys ----
+
+  place(): void {}
+
+  placeOfKeys(): number {
+    return 0;
+  }
+
+  scanPlaces(): Promise<readonly number[]> {
+    return Promise.resolve([0]);
+  }
+
+  follow(): Promise<boolean> {
+    return NOT_FOLLOWED;
+  }
+
+  acquireNow(): AcquiredLease | undefined {
+    const slot = this.leases.acquireNow();
+    return slot === undefined ? undefined : { engine: this, slot };
+  }
+
+  async acquire(_place: number, options: AcquireOptions, asking: Holder | undefined): Promise<AcquiredLease> {
+    return { engine: this, slot: await this.leases.acquire(options, asking) };
+  }
+
+  runBlocking(
+    commands: readonly PoolCommand[],
+    signal: AbortSignal | undefined,
+    holder: Holder | undefined,
+  ): Promise<void> {
+    return this.leases.runBlocking(commands, signal, holder);
   }
 
   /** A command of the pool's own, over a lane. */
@@ -178,6 +240,10 @@ export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost
     this.leases.grow();
   }
 
+  homeOf(): string {
+    return '';
+  }
+
   /** A connection for the subscriber. */
   open(signal: AbortSignal): Promise<Connection> {
     const prepare = async (connection: Connection): Promise<Connection> => {
@@ -209,8 +275,17 @@ export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost
     return this.#status !== 'closed' && this.#trust.replaceUseless(reason);
   }
 
+  /** To be called when no command is pending any more. */
   nothingPending(): void {
     this.#tellIfIdle();
+  }
+
+  redirected(command: PoolCommand, error: Error): boolean {
+    return this.#shared?.redirected(command, error) ?? false;
+  }
+
+  isElsewhere(error: Error): boolean {
+    return this.#shared?.isElsewhere(error) ?? false;
   }
 
   // ---- what the dialer tells ----
@@ -320,7 +395,7 @@ export class Engine implements RouterHost, DialerHost, LeaseHost, SubscriberHost
 
   #refusal(commands: number, bytes: number): RedisPoolError | undefined {
     if (this.#status === 'draining' || this.#status === 'closed') return this.refusalAtEnd();
-    const overflow = this.router.pending.overflow(commands, bytes);
+    const overflow = this.pending.overflow(commands, bytes);
     return overflow === undefined
       ? undefined
       : this.errors.makeOfMany('RP_ERR_QUEUE_FULL', overflow, { maybeExecuted: false });

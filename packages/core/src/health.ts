@@ -1,5 +1,5 @@
-import type { Engine, PoolStatus } from './engine.js';
 import { checkReady } from './leases/lease-arguments.js';
+import type { PoolEngine, PoolStatus } from './pool-engine.js';
 
 /** What a health check found. */
 export interface Health {
@@ -23,10 +23,10 @@ type Down = Pick<Health, 'status' | 'error'>;
 
 /** Checks of one engine: however many ask at once, one PING is on its way, and no connection is opened for it. */
 export class HealthCheck {
-  readonly #engine: Engine;
+  readonly #engine: PoolEngine;
   #running: Promise<number> | undefined;
 
-  constructor(engine: Engine) {
+  constructor(engine: PoolEngine) {
     this.#engine = engine;
   }
 

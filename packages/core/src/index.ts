@@ -1,7 +1,6 @@
 export type { DrainReport } from './close.js';
 export type { LeaseCommands, PipelineResult, PoolCommands, RedisPipeline } from './commands/command-types.js';
 export type { Cut } from './cut-list.js';
-export type { PoolStatus } from './engine.js';
 export { ERROR_CODES, isRedisPoolError, RedisPoolError, type RedisPoolErrorCode } from './errors/errors.js';
 export type { TimeSpent } from './errors/time-spent.js';
 export type { Health, HealthOptions } from './health.js';
@@ -14,6 +13,7 @@ export type { Logger } from './options/logger.js';
 export type * from './options/options.js';
 export { recommendedConnections } from './options/sizing.js';
 export { createRedisPool, getRedisPool, type PoolEvent, type PoolLimits, RedisPool } from './pool.js';
+export type { PoolStatus } from './pool-engine.js';
 export type { ReadyOptions } from './readiness.js';
 export { RequestRedis } from './scope/request-redis.js';
 export type { OnHangUp, ScopeEnd, ScopeOptions, ScopeUsage } from './scope/scope-options.js';

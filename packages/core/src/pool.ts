@@ -3,19 +3,19 @@ import type { Redis, RedisOptions } from 'ioredis';
 import { RedisClient } from './client.js';
 import { cutAndClose, type DrainReport, drainAndClose, NOTHING_CUT } from './close.js';
 import type { PoolCommands } from './commands/command-types.js';
-import type { Engine, PoolStatus } from './engine.js';
 import { RedisPoolError } from './errors/errors.js';
 import type { Health, HealthOptions } from './health.js';
 import { checkClose } from './leases/lease-arguments.js';
 import type { RedisPoolOptions, ScriptDefinition } from './options/options.js';
 import { parseOptions } from './options/parse-options.js';
 import type { ResolvedOptions } from './options/resolved-options.js';
+import type { PoolEngine, PoolStatus } from './pool-engine.js';
 import { type ReadyOptions, waitUntilReady } from './readiness.js';
 import { joinEngine, joinRunningEngine, leaveEngine } from './registry.js';
 import type { BoundedAction, Bounds } from './scope/bounds.js';
 import { RequestRedis } from './scope/request-redis.js';
 import type { ScopeOptions } from './scope/scope-options.js';
-import { type PoolStats, takeStats } from './stats.js';
+import type { PoolStats } from './stats.js';
 
 /** Changes of a pool's state: first connection, every lane down, a lane up again, closed. */
 export type PoolEvent = 'ready' | 'degraded' | 'restored' | 'close';
@@ -43,7 +43,7 @@ export class RedisPool extends RedisClient {
   readonly #waits = new AbortController();
 
   /** @internal */
-  constructor(engine: Engine) {
+  constructor(engine: PoolEngine) {
     super(engine);
     this.#unfollow = engine.scripts.follow((name, script) => this.addScript(name, script));
   }
@@ -128,7 +128,7 @@ export class RedisPool extends RedisClient {
 
   /** A fresh snapshot; costs microseconds. */
   stats(): PoolStats {
-    return takeStats(this.engine);
+    return this.engine.stats();
   }
 
   on(event: PoolEvent, listener: () => void): this {
@@ -224,14 +224,7 @@ export class RedisPool extends RedisClient {
  */
 export function createRedisPool(options?: string | RedisPoolOptions): RedisPool {
   const resolved = parseOptions(options);
-  refuseTopology(resolved);
   return new RedisPool(joinEngine(resolved));
-}
-
-function refuseTopology({ endpoint }: ResolvedOptions): void {
-  if (endpoint.kind !== 'cluster') return;
-  const message = 'Option "cluster" is not supported by this version';
-  throw new RedisPoolError('RP_ERR_INVALID_OPTION', message);
 }
 
 /**

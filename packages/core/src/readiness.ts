@@ -1,7 +1,7 @@
-import type { Engine } from './engine.js';
 import type { RedisPoolError } from './errors/errors.js';
 import { checkReady } from './leases/lease-arguments.js';
 import { describeEndpoint } from './options/resolved-options.js';
+import type { PoolEngine } from './pool-engine.js';
 
 /** How long and how to wait for a pool to be ready. */
 export interface ReadyOptions {
@@ -14,7 +14,7 @@ export interface ReadyOptions {
 const LAST_WORD_MS = 20;
 
 /** Resolves when a lane is up; rejects on a fatal failure, at the limit, on abort and on close. */
-export function waitUntilReady(engine: Engine, options: ReadyOptions): Promise<void> {
+export function waitUntilReady(engine: PoolEngine, options: ReadyOptions): Promise<void> {
   const { signal, timeoutMs = engine.options.connectTimeoutMs } = options;
   try {
     checkReady(timeoutMs);
@@ -44,7 +44,7 @@ export function waitUntilReady(engine: Engine, options: ReadyOptions): Promise<v
       isOver = true;
       // An attempt that ends at this very limit is about to say what it met.
       const isAboutToFail =
-        engine.dials.lastError === undefined && timeoutMs >= engine.options.connectTimeoutMs;
+        engine.lastDialError === undefined && timeoutMs >= engine.options.connectTimeoutMs;
       if (isAboutToFail) timer = setTimeout(expire, LAST_WORD_MS);
       else expire();
     };
@@ -56,7 +56,7 @@ export function waitUntilReady(engine: Engine, options: ReadyOptions): Promise<v
 
 const EVENTS = ['ready', 'restored', 'dialFailed', 'close'] as const;
 
-function outcome(engine: Engine): Promise<void> | 'open' {
+function outcome(engine: PoolEngine): Promise<void> | 'open' {
   switch (engine.status) {
     case 'ready':
       return Promise.resolve();
@@ -66,14 +66,14 @@ function outcome(engine: Engine): Promise<void> | 'open' {
       return Promise.reject(engine.error('RP_ERR_CLOSED', 'is closed'));
     default: {
       // A wrong password or certificate: waiting longer changes nothing.
-      const { lastError } = engine.dials;
-      return lastError?.fatal ? Promise.reject(lastError) : 'open';
+      const { lastDialError } = engine;
+      return lastDialError?.fatal ? Promise.reject(lastDialError) : 'open';
     }
   }
 }
 
-function timeoutError(engine: Engine, timeoutMs: number): RedisPoolError {
-  const { lastError, attempts } = engine.dials;
+function timeoutError(engine: PoolEngine, timeoutMs: number): RedisPoolError {
+  const { lastDialError: lastError, connectAttempts: attempts } = engine;
   const reason = `was not ready within ${timeoutMs} ms: no connection to ${describeEndpoint(engine.options)} in ${attempts} attempts${lastError === undefined ? '' : `; last failure: ${lastError.message}`}`;
   const timedOut = lastError === undefined || lastError.code === 'RP_ERR_CONNECT_TIMEOUT';
   return engine.error(timedOut ? 'RP_ERR_CONNECT_TIMEOUT' : 'RP_ERR_CONNECT', reason, {

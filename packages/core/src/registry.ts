@@ -1,10 +1,12 @@
+import { ClusterEngine } from './cluster/cluster-engine.js';
 import { Engine } from './engine.js';
 import { RedisPoolError } from './errors/errors.js';
 import { differingOptions, type ResolvedOptions } from './options/resolved-options.js';
+import type { PoolEngine } from './pool-engine.js';
 import { VERSION } from './version.js';
 
 interface Entry {
-  readonly engine: Engine;
+  readonly engine: PoolEngine;
   handles: number;
 }
 
@@ -33,10 +35,10 @@ function majorVersion(): string {
  *
  * @throws RedisPoolError `RP_ERR_POOL_CONFLICT` when it runs with other options.
  */
-export function joinEngine(options: ResolvedOptions): Engine {
+export function joinEngine(options: ResolvedOptions): PoolEngine {
   const running = engines.get(options.name);
   if (running === undefined) {
-    const engine = new Engine(options);
+    const engine = options.endpoint.kind === 'cluster' ? new ClusterEngine(options) : new Engine(options);
     engines.set(options.name, { engine, handles: 1 });
     return engine;
   }
@@ -51,7 +53,7 @@ export function joinEngine(options: ResolvedOptions): Engine {
 }
 
 /** @throws RedisPoolError `RP_ERR_UNKNOWN_POOL` */
-export function joinRunningEngine(name: string): Engine {
+export function joinRunningEngine(name: string): PoolEngine {
   const running = engines.get(name);
   if (running === undefined) {
     const known = [...engines.keys()].map((other) => `"${other}"`).join(', ') || 'none';
@@ -65,7 +67,7 @@ export function joinRunningEngine(name: string): Engine {
 }
 
 /** Gives a handle back. `true`: it was the last one, the name is free again, and the caller has to end the engine. */
-export function leaveEngine(engine: Engine): boolean {
+export function leaveEngine(engine: PoolEngine): boolean {
   const entry = engines.get(engine.options.name);
   if (entry === undefined || entry.engine !== engine) return true;
   entry.handles -= 1;

@@ -1,7 +1,10 @@
-import type { Engine, PoolStatus } from './engine.js';
+import type { Counters } from './counters.js';
+import type { Engine } from './engine.js';
 import type { RedisPoolErrorCode } from './errors/errors.js';
-import type { LatencySnapshot } from './lanes/latency-histogram.js';
+import type { LatencyHistogram, LatencySnapshot } from './lanes/latency-histogram.js';
+import type { PoolStatus } from './pool-engine.js';
 import type { SubscriberStats } from './subscriber/subscriber.js';
+import type { LoopDelay } from './transport/loop-delay.js';
 
 /** One lane at one moment. */
 export interface LaneStats {
@@ -22,6 +25,17 @@ export interface LaneStats {
   /** Connections this lane has had. */
   readonly connections: number;
 }
+
+/** One node of a cluster at one moment: what it has of its own. */
+export interface NodeStats extends Pick<PoolStats, OfNode> {
+  /** `host:port`. */
+  readonly address: string;
+  readonly role: 'master' | 'replica';
+}
+
+type OfNode =
+  | ('status' | 'lanes' | 'connections' | 'leases' | 'waitingForConnection')
+  | ('connectAttempts' | 'connectFailures');
 
 /** A fresh snapshot of a pool. Counters start with the engine and never go back. */
 export interface PoolStats {
@@ -80,19 +94,47 @@ export interface PoolStats {
   readonly errors: Readonly<Partial<Record<RedisPoolErrorCode, number>>>;
   /** From the call to the reply, over all lanes. */
   readonly latency: LatencySnapshot;
+  /** On a cluster its nodes that were used so far; everything above is the sum of them. Empty without a cluster. */
+  readonly nodes: readonly NodeStats[];
+  /** Times that a node of a cluster sent a command elsewhere (MOVED, ASK). */
+  readonly redirections: number;
+}
+
+/** What a snapshot is taken of: one server, or a cluster. */
+export interface Measured {
+  readonly options: { readonly name: string };
+  readonly counters: Counters;
+  readonly delay: LoopDelay;
+  readonly latency: LatencyHistogram;
+  readonly pending: { readonly commands: number; readonly bytes: number };
+  readonly subscriber: { stats(): SubscriberStats };
 }
 
 export function takeStats(engine: Engine): PoolStats {
-  const { counters, dials, options } = engine;
+  return { ...statsOfServer(engine), ...statsOfPool(engine), nodes: [], redirections: 0 };
+}
+
+export function statsOfServer(engine: Engine): Pick<PoolStats, OfNode> {
+  const { dials } = engine;
   const now = performance.now();
   return {
-    name: options.name,
     status: engine.status,
     lanes: engine.lanes.map((lane) => laneStats(lane, now)),
     connections: { used: engine.budget.used, max: engine.budget.max, dedicated: engine.dedicated.size },
     leases: { ...engine.leases.counts, blocking: engine.leases.blockingCalls },
-    pending: { commands: engine.pendingCommands, bytes: engine.router.pending.bytes },
     waitingForConnection: engine.router.waitingCommands,
+    connectAttempts: dials.attempts,
+    connectFailures: dials.failures,
+  };
+}
+
+export function statsOfPool(
+  engine: Measured,
+): Omit<PoolStats, keyof ReturnType<typeof statsOfServer> | 'nodes' | 'redirections'> {
+  const { counters, delay, pending } = engine;
+  return {
+    name: engine.options.name,
+    pending: { commands: pending.commands, bytes: pending.bytes },
     subscriber: engine.subscriber.stats(),
     commands: counters.commands,
     resends: counters.resends,
@@ -109,9 +151,7 @@ export function takeStats(engine: Engine): PoolStats {
     stalls: counters.stalls,
     heartbeats: counters.heartbeats,
     heartbeatsFailed: counters.heartbeatsFailed,
-    eventLoop: { blockedMs: engine.delay.totalMs, longestMs: engine.delay.longestMs },
-    connectAttempts: dials.attempts,
-    connectFailures: dials.failures,
+    eventLoop: { blockedMs: delay.totalMs, longestMs: delay.longestMs },
     errors: Object.fromEntries(counters.errors),
     latency: engine.latency.snapshot(),
   };

@@ -5,6 +5,12 @@ import { type CommandProfile, profileOf } from './routing.js';
 /** What the server says of a command that the routing table does not know. */
 export type LearnedClass = 'plain' | 'blocking';
 
+interface Learned {
+  readonly class: LearnedClass;
+  /** Where its first key stands; `undefined`: it has none. */
+  readonly firstKey: number | undefined;
+}
+
 /** Names come from callers; more than this many of them are not worth remembering. */
 const MAX_LEARNED = 1_000;
 
@@ -14,7 +20,7 @@ const COMMAND_INFO: CommandProfile = { ...profileOf('command'), readOnly: true }
 /** Commands of modules and of newer servers: each name is asked of the server once, with COMMAND INFO. */
 export class CommandDirectory {
   readonly #submit: (command: PoolCommand) => void;
-  readonly #learned = new Map<string, LearnedClass>();
+  readonly #learned = new Map<string, Learned>();
   readonly #asking = new Map<string, Promise<LearnedClass>>();
 
   constructor(submit: (command: PoolCommand) => void) {
@@ -22,7 +28,14 @@ export class CommandDirectory {
   }
 
   get(name: string): LearnedClass | undefined {
-    return this.#learned.get(name);
+    return this.#learned.get(name)?.class;
+  }
+
+  /** Where keys of a command stand; `undefined` while it was not asked about. */
+  keyIndexesOf(name: string): readonly number[] | undefined {
+    const learned = this.#learned.get(name);
+    if (learned === undefined) return undefined;
+    return learned.firstKey === undefined ? [] : [learned.firstKey];
   }
 
   /**
@@ -30,7 +43,7 @@ export class CommandDirectory {
    * command that it is about was not sent.
    */
   ask(name: string): Promise<LearnedClass> {
-    const known = this.#learned.get(name);
+    const known = this.get(name);
     if (known !== undefined) return Promise.resolve(known);
     const asking = this.#asking.get(name) ?? this.#ask(name).finally(() => this.#asking.delete(name));
     this.#asking.set(name, asking);
@@ -41,9 +54,9 @@ export class CommandDirectory {
     const command = createCommand('command', COMMAND_INFO, ['INFO', name], 'utf8', undefined);
     const reply = command.createPromise();
     this.#submit(command);
-    const learned = classOf(await orNothing(reply, name));
+    const learned = readInfo(await orNothing(reply, name));
     if (this.#learned.size < MAX_LEARNED) this.#learned.set(name, learned);
-    return learned;
+    return learned.class;
   }
 }
 
@@ -57,9 +70,16 @@ function orNothing(reply: Promise<unknown>, name: string): Promise<unknown> {
   });
 }
 
-/** The third field of each entry holds the flags. A server that does not know the command refuses it itself. */
-function classOf(reply: unknown): LearnedClass {
+/**
+ * `[name, arity, flags, first key, ...]`, keys counted from 1. A server that does not know the command refuses it
+ * itself.
+ */
+function readInfo(reply: unknown): Learned {
   const [entry] = Array.isArray(reply) ? reply : [];
-  const flags: unknown = Array.isArray(entry) ? entry[2] : undefined;
-  return Array.isArray(flags) && flags.includes('blocking') ? 'blocking' : 'plain';
+  const [, , flags, first] = Array.isArray(entry) ? entry : [];
+  const blocks = Array.isArray(flags) && flags.includes('blocking');
+  return {
+    class: blocks ? 'blocking' : 'plain',
+    firstKey: Number(first) > 0 ? Number(first) - 1 : undefined,
+  };
 }

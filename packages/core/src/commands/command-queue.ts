@@ -13,6 +13,10 @@ export class CommandQueue {
     this.length += 1;
   }
 
+  get tail(): PoolCommand | undefined {
+    return this.#tail;
+  }
+
   shift(): PoolCommand | undefined {
     const command = this.head;
     if (command === undefined) return undefined;

@@ -80,6 +80,12 @@ export class PoolCommand {
   resendsLeft = 0;
   owner: CommandOwner | undefined = undefined;
   affinity: Affinity | undefined = undefined;
+  /** On a cluster: of its keys. Below 0: not known (yet). */
+  slot = -1;
+  /** On a cluster: whether a replica may answer, if it only reads. */
+  prefersReplica = false;
+  /** On a cluster: how often a node has sent it elsewhere. */
+  redirections = 0;
   batch: Batch | undefined = undefined;
   callback: Callback | undefined = undefined;
   next: PoolCommand | undefined = undefined;

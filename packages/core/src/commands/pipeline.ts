@@ -1,5 +1,5 @@
 import { RedisPoolError } from '../errors/errors.js';
-import { statefulCommandError } from '../errors/refusal.js';
+import { crossSlotError, statefulCommandError } from '../errors/refusal.js';
 import { withoutArguments } from '../errors/sanitize-error.js';
 import { tell, tellCommand } from './callbacks.js';
 import { type Callback, createCommand, type PoolCommand } from './command.js';
@@ -13,6 +13,8 @@ import type { ScriptRegistry } from './script-registry.js';
 export interface PipelineHost {
   readonly keyPrefix: string | undefined;
   readonly scripts: ScriptRegistry;
+  /** @throws RedisPoolError `RP_ERR_CROSS_SLOT` when no single server has all keys of the command */
+  place(command: PoolCommand): void;
   /** Whether a command of this class may be part of a chain, outside of MULTI. */
   mayQueue(commandClass: CommandClass): boolean;
   /** Sends the commands in one piece, or fails them together. */
@@ -28,6 +30,8 @@ export class PipelineChain extends CommandFacade {
   readonly #commands: PoolCommand[] = [];
   readonly #results: Results = [];
   #inTransaction = false;
+  /** Of the keys of the open transaction; below 0: it has none so far. */
+  #transactionSlot = -1;
   #outcome: Promise<Results> | undefined;
 
   constructor(host: PipelineHost, batch: readonly unknown[] = []) {
@@ -140,6 +144,7 @@ export class PipelineChain extends CommandFacade {
 
   #closeTransaction(closing: PoolCommand): void {
     this.#inTransaction = false;
+    this.#transactionSlot = -1;
     this.#queue(closing);
   }
 
@@ -148,9 +153,22 @@ export class PipelineChain extends CommandFacade {
       const name = command.profile.name.toUpperCase();
       throw new RedisPoolError('RP_ERR_INVALID_OPTION', `A pipeline takes no ${name} after its exec()`);
     }
+    this.#host.place(command);
+    if (this.#inTransaction) this.#keepToOneSlot(command);
     command.inTransaction = this.#inTransaction;
     if (this.#inTransaction && command instanceof ScriptCommand) command.sendSource();
     this.#commands.push(command);
+  }
+
+  #keepToOneSlot(command: PoolCommand): void {
+    if (command.slot < 0) return;
+    if (this.#transactionSlot >= 0 && command.slot !== this.#transactionSlot) {
+      throw crossSlotError(
+        command,
+        'has a key of another slot than the commands before it in the transaction',
+      );
+    }
+    this.#transactionSlot = command.slot;
   }
 
   protected addEntries(batch: readonly unknown[]): void {

@@ -3,6 +3,11 @@ import { CommandFacade } from './facade.js';
 
 /** ioredis's scan streams, over whatever runs the commands. */
 export abstract class ScanFacade extends CommandFacade {
+  /** Of what the keys are scanned. */
+  protected scanSource(): object {
+    return this;
+  }
+
   scanStream(options?: ScanStreamOptions): ScanStream {
     return this.#scan('scan', undefined, options);
   }
@@ -36,6 +41,7 @@ export abstract class ScanFacade extends CommandFacade {
   }
 
   #scan(command: string, key: string | Buffer | undefined, options: ScanStreamOptions = {}): ScanStream {
-    return new ScanStream({ objectMode: true, redis: this, command, key, ...options } as never);
+    const redis = key === undefined ? this.scanSource() : this;
+    return new ScanStream({ objectMode: true, redis, command, key, ...options } as never);
   }
 }

@@ -62,6 +62,8 @@ export class ScriptCommand extends PoolCommand {
   /** Inside MULTI there is no second try: the source goes along each time. */
   sendSource(): void {
     this.#wantsSource = true;
+    this.name = 'eval';
+    this.args = this.#bySource;
   }
 
   override toWritable(socket: object): string | Buffer {

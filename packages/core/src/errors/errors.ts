@@ -56,6 +56,10 @@ export const ERROR_CODES = {
     ...FIX_FIRST,
     description: 'A command that depends on or changes its connection was sent over a shared one',
   },
+  RP_ERR_CROSS_SLOT: {
+    ...FIX_FIRST,
+    description: 'The keys of a call are not all on one node of the cluster',
+  },
   RP_ERR_CONFLICT: {
     retryable: true,
     description: 'A watched key changed at every attempt of a transaction',

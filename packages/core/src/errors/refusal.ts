@@ -15,3 +15,27 @@ export function statefulCommandError(
     maybeExecuted: false,
   });
 }
+
+const HASH_TAG_HINT =
+  'each node of a cluster has only some slots: give keys that belong together one hash tag, such as {user:1}:name';
+
+/** The error of a command on a cluster that no single node could run. The keys are not in it. */
+export function crossSlotError(command: PoolCommand, why: string): RedisPoolError {
+  return crossSlot(`${command.profile.name.toUpperCase()} ${why}, and ${HASH_TAG_HINT}`);
+}
+
+/** The same of a method. */
+export function crossSlotKeysError(method: string): RedisPoolError {
+  return crossSlot(`${method} has keys of several slots, and ${HASH_TAG_HINT}`);
+}
+
+/** The error of a command on a cluster that is about every key there is. */
+export function allKeysError({ profile }: PoolCommand): RedisPoolError {
+  const name = profile.name.toUpperCase();
+  const hint = 'pool.scanStream() goes over all nodes; for a single one connect to it';
+  return crossSlot(`${name} would be about the keys of one node of the cluster only: ${hint}`);
+}
+
+function crossSlot(message: string): RedisPoolError {
+  return new RedisPoolError('RP_ERR_CROSS_SLOT', message, { maybeExecuted: false });
+}

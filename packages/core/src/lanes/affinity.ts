@@ -7,4 +7,22 @@ import type { Lane } from './lane.js';
 export class Affinity {
   lane: Lane | undefined = undefined;
   unanswered = 0;
+  /** On a cluster the caller has a lane at each node. */
+  readonly #parts: Map<object, Affinity>;
+
+  constructor(parts = new Map<object, Affinity>()) {
+    this.#parts = parts;
+  }
+
+  /** The same caller's at a node. */
+  at(node: object): Affinity {
+    const part = this.#parts.get(node) ?? new Affinity(this.#parts);
+    this.#parts.set(node, part);
+    return part;
+  }
+
+  /** To be called with a node that is gone. */
+  leave(node: object): void {
+    this.#parts.delete(node);
+  }
 }

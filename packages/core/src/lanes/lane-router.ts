@@ -13,7 +13,7 @@ import type { Affinity } from './affinity.js';
 import { Lane, type LaneHost, type LaneLoss } from './lane.js';
 import type { LatencyHistogram } from './latency-histogram.js';
 import { type LostCommandsHost, takeSurvivors } from './lost-commands.js';
-import { PendingCommands } from './pending-commands.js';
+import type { PendingCommands } from './pending-commands.js';
 
 /** What the router needs of its engine. */
 export interface RouterHost {
@@ -23,13 +23,18 @@ export interface RouterHost {
   readonly latency: LatencyHistogram;
   readonly delay: LoopDelay;
   readonly errors: PoolErrors;
+  readonly pending: PendingCommands;
   readonly lastDialError: unknown;
   /** Has the lanes that are down connected. */
   start(): void;
   /** A server says that connections to it are of no use any more. `true`: they are being replaced. */
   replaceUseless(reason: string): boolean;
   laneLost(loss: LaneLoss): void;
-  nothingPending(): void;
+  /**
+   * Asked about each error reply to a caller that still waits. `true`: the server did not run the command, and somebody
+   * else sees to it from now on.
+   */
+  redirected(command: PoolCommand, error: Error): boolean;
 }
 
 /** What ends the commands that are left at the end: what `destroy()` was given, or nothing. */
@@ -41,7 +46,6 @@ type Phase = { readonly tag: 'open' } | { readonly tag: 'closed'; readonly error
  */
 export class LaneRouter implements LaneHost, LostCommandsHost {
   readonly lanes: readonly Lane[];
-  readonly pending: PendingCommands;
   readonly #host: RouterHost;
   readonly #waiting = new CommandQueue();
   readonly #waitingSweep = new DeadlineSweep(this.#waiting, (command) => this.#expireWaiting(command), {
@@ -59,7 +63,6 @@ export class LaneRouter implements LaneHost, LostCommandsHost {
   constructor(host: RouterHost) {
     this.#host = host;
     this.lanes = Array.from({ length: host.options.lanes }, (_, index) => new Lane(index, this));
-    this.pending = new PendingCommands(host.options.maxPending, () => host.nothingPending());
   }
 
   get waitingCommands(): number {
@@ -72,12 +75,7 @@ export class LaneRouter implements LaneHost, LostCommandsHost {
 
   /** Takes a command of a caller, whose promise or listener is in place. */
   accept(command: PoolCommand, affinity: Affinity | undefined): void {
-    const { options, counters } = this.#host;
-    this.pending.add(command, affinity);
-    counters.commands += 1;
-    if (command.startedAt === 0) command.startedAt = performance.now();
-    command.deadline = command.startedAt + options.commandTimeoutMs;
-    command.resendsLeft = options.retryReads;
+    this.#host.pending.accept(command, affinity);
     this.#route(command);
   }
 
@@ -85,6 +83,54 @@ export class LaneRouter implements LaneHost, LostCommandsHost {
   acceptOwn(command: PoolCommand, affinity: Affinity | undefined): void {
     this.#own.add(command);
     this.accept(command, affinity);
+  }
+
+  /** Takes a command that another router had accepted and did not send, or whose server did not run it. */
+  adopt(command: PoolCommand): void {
+    command.writeNumber = 0;
+    this.#route(command);
+  }
+
+  /**
+   * Sends commands right behind another, which nobody waits for, on one lane. `false`: there is no lane at the moment,
+   * and nothing was sent.
+   */
+  adoptBehind(leader: PoolCommand, commands: readonly PoolCommand[]): boolean {
+    const [first] = commands;
+    const lane = this.#pick(first?.affinity);
+    if (first === undefined || lane === undefined) return false;
+    // Settled: it is not sent again, whatever becomes of the connection.
+    leader.settled = true;
+    leader.deadline = first.deadline;
+    this.#host.pending.add(leader);
+    this.#send(leader, lane);
+    for (const command of commands) {
+      command.writeNumber = 0;
+      this.#send(command, lane);
+    }
+    return true;
+  }
+
+  /** Takes out, in their order, commands that wait for a connection. */
+  takeWaiting(isWanted: (command: PoolCommand) => boolean): PoolCommand[] {
+    const taken: PoolCommand[] = [];
+    this.#lastMoved = undefined;
+    for (const command of this.#waiting.takeAll()) {
+      if (!command.settled && isWanted(command)) taken.push(command);
+      else this.#waiting.push(command);
+    }
+    return taken;
+  }
+
+  /** Calls back when everything that is in flight now is answered or lost; at once when nothing is. */
+  afterInFlight(done: () => void): void {
+    let left = this.lanes.length;
+    for (const lane of this.lanes) {
+      lane.afterInFlight(() => {
+        left -= 1;
+        if (left === 0) done();
+      });
+    }
   }
 
   /**
@@ -133,7 +179,7 @@ export class LaneRouter implements LaneHost, LostCommandsHost {
   }
 
   answered(command: PoolCommand): void {
-    this.pending.remove(command);
+    this.#host.pending.remove(command);
   }
 
   refused(command: PoolCommand, error: Error, lane: Lane): void {
@@ -142,13 +188,14 @@ export class LaneRouter implements LaneHost, LostCommandsHost {
       this.#route(command);
       return;
     }
+    if (!command.settled && this.#host.redirected(command, error)) return;
     if (this.#movesOn(command, error, lane)) {
       this.#wait(command, true);
       return;
     }
     this.counters.errorReplies += 1;
     command.refuse(withoutArguments(Object.assign(error, { command: { name: command.name } })) as Error);
-    this.pending.remove(command);
+    this.#host.pending.remove(command);
   }
 
   expired(command: PoolCommand, lane: Lane, now: number): void {
@@ -193,7 +240,7 @@ export class LaneRouter implements LaneHost, LostCommandsHost {
   }
 
   done(command: PoolCommand): void {
-    this.pending.remove(command);
+    this.#host.pending.remove(command);
   }
 
   fail(command: PoolCommand, maybeExecuted: boolean, { cause }: LaneLoss): void {

@@ -64,6 +64,8 @@ export class Lane implements CommandOwner {
   readonly #sweep: DeadlineSweep;
   #state: LaneState = DOWN;
   #upSince = 0;
+  /** Called when the command in front of them is answered, in the order of those commands. */
+  #marks: { readonly last: PoolCommand; readonly passed: () => void }[] = [];
 
   constructor(index: number, host: LaneHost) {
     this.index = index;
@@ -144,14 +146,28 @@ export class Lane implements CommandOwner {
     this.#sweep.arm(command.deadline);
   }
 
+  /** Calls back when everything that is in flight now is answered or lost; at once when nothing is. */
+  afterInFlight(passed: () => void): void {
+    const last = this.#inFlight.tail;
+    if (last === undefined) passed();
+    else this.#marks.push({ last, passed });
+  }
+
   replied(command: PoolCommand, reply: unknown): void {
     if (!this.#takeOut(command)) return;
     command.fulfil(reply, this.linkKind === 'direct');
     this.#host.answered(command);
+    if (this.#marks.length > 0) this.#pass(command);
   }
 
   refused(command: PoolCommand, error: Error): void {
-    if (this.#takeOut(command)) this.#host.refused(command, error, this);
+    if (!this.#takeOut(command)) return;
+    this.#host.refused(command, error, this);
+    if (this.#marks.length > 0) this.#pass(command);
+  }
+
+  #pass(command: PoolCommand): void {
+    while (this.#marks[0]?.last === command) this.#marks.shift()?.passed();
   }
 
   #takeOut(command: PoolCommand): boolean {
@@ -193,5 +209,6 @@ export class Lane implements CommandOwner {
     const commands = this.#inFlight.takeAll();
     if (state.tag === 'retiring' && state.next?.connection.lost === false) this.attach(state.next);
     this.#host.laneLost(this, commands, { cause, lastWriteNumber: flushed, wasRetiring });
+    for (const { passed } of this.#marks.splice(0)) passed();
   }
 }

@@ -1,17 +1,20 @@
 import type { PoolCommand } from '../commands/command.js';
+import type { Counters } from '../counters.js';
 import type { ResolvedOptions } from '../options/resolved-options.js';
 import type { Affinity } from './affinity.js';
 
 /** What was accepted for the lanes and is not yet answered or dropped, counted against `maxPending`. */
 export class PendingCommands {
-  readonly #limits: ResolvedOptions['maxPending'];
+  readonly #options: ResolvedOptions;
+  readonly #counters: Counters;
   readonly #onNone: () => void;
   #commands = 0;
   #bytes = 0;
 
   /** `onNone` is called each time that nothing is pending any more. */
-  constructor(limits: ResolvedOptions['maxPending'], onNone: () => void) {
-    this.#limits = limits;
+  constructor(options: ResolvedOptions, counters: Counters, onNone: () => void) {
+    this.#options = options;
+    this.#counters = counters;
     this.#onNone = onNone;
   }
 
@@ -23,12 +26,21 @@ export class PendingCommands {
     return this.#bytes;
   }
 
-  add(command: PoolCommand, affinity: Affinity | undefined): void {
-    this.#commands += 1;
-    this.#bytes += command.bytes;
+  /** Accepts a command of a caller, whose promise or listener is in place: from now on its time runs. */
+  accept(command: PoolCommand, affinity: Affinity | undefined): void {
+    this.add(command);
+    this.#counters.commands += 1;
+    if (command.startedAt === 0) command.startedAt = performance.now();
+    command.deadline = command.startedAt + this.#options.commandTimeoutMs;
+    command.resendsLeft = this.#options.retryReads;
     if (affinity === undefined) return;
     command.affinity = affinity;
     affinity.unanswered += 1;
+  }
+
+  add(command: PoolCommand): void {
+    this.#commands += 1;
+    this.#bytes += command.bytes;
   }
 
   remove(command: PoolCommand): void {
@@ -40,11 +52,12 @@ export class PendingCommands {
 
   /** Why so much more may not be added, if so. */
   overflow(commands: number, bytes: number): string | undefined {
-    const tooMany = this.#commands + commands > this.#limits.commands;
+    const limits = this.#options.maxPending;
+    const tooMany = this.#commands + commands > limits.commands;
     // A command that is larger than the bound by itself may pass when nothing else is pending.
-    const tooLarge = this.#bytes + bytes > this.#limits.bytes && this.#commands > 0;
+    const tooLarge = this.#bytes + bytes > limits.bytes && this.#commands > 0;
     if (!tooMany && !tooLarge) return undefined;
-    const what = tooMany ? `commands ${this.#limits.commands}` : `bytes ${this.#limits.bytes}`;
+    const what = tooMany ? `commands ${limits.commands}` : `bytes ${limits.bytes}`;
     const state = `${this.#commands} commands, ${this.#bytes} bytes pending`;
     return `takes no more commands: maxPending.${what} is reached (${state})`;
   }

@@ -8,6 +8,8 @@ import { needsSlices, waitInSlices } from './sliced-wait.js';
 export interface BlockingHost extends UnblockingHost {
   readonly commandTimeoutMs: number;
   timeoutError(command: PoolCommand, timeoutMs: number): Error;
+  /** Whether an error reply leaves it to another server to run the command. */
+  isElsewhere(error: unknown): boolean;
 }
 
 /** Makes the error of a cancellation; `maybeExecuted`: the server saw the command and did not say what it did. */
@@ -70,6 +72,11 @@ export class BlockingCall implements BlockingWork {
     } catch (error) {
       // The end of its time was told already.
       if (this.#command.settled) return nothing;
+      if (this.#reason === undefined && this.#host.isElsewhere(error)) {
+        // Whoever has it run goes on with it.
+        this.#command.owner = undefined;
+        return nothing;
+      }
       return () => this.#command.fail(this.#reason === undefined ? error : this.#reason(true));
     }
   }

@@ -1,7 +1,17 @@
-import { Redis, type RedisOptions } from 'ioredis';
-import type { Engine } from '../engine.js';
-import { toIoredisOptions } from '../options/resolved-options.js';
+import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
+import { type ResolvedOptions, toIoredisOptions } from '../options/resolved-options.js';
+import type { ServerLocator } from '../transport/server-locator.js';
 import { dedicatedConnector } from './dedicated-connector.js';
+
+/** What dedicated clients need of their engine. */
+export interface DedicatedHost {
+  readonly options: ResolvedOptions;
+  /** Says before each attempt where to connect to, where that may change. */
+  readonly locator?: ServerLocator | undefined;
+  /** @throws RedisPoolError when there is no place for one more connection */
+  reserveOrThrow(): void;
+  freePlace(): void;
+}
 
 /** How long the end of a client may take that is told to end at once. */
 const END_LIMIT_MS = 200;
@@ -11,10 +21,10 @@ const END_LIMIT_MS = 200;
  * its label, and is closed with the pool; so are the duplicates that the library makes.
  */
 export class DedicatedClients {
-  readonly #engine: Engine;
+  readonly #engine: DedicatedHost;
   readonly #clients = new Set<Redis>();
 
-  constructor(engine: Engine) {
+  constructor(engine: DedicatedHost) {
     this.#engine = engine;
   }
 
@@ -41,6 +51,27 @@ export class DedicatedClients {
 
   #track(label: string, options: RedisOptions): Redis {
     this.#engine.reserveOrThrow();
+    const client = this.#make(options);
+    this.#clients.add(client);
+    client.on('error', (error) => this.#report(label, error));
+    client.on('end', () => this.#forget(client));
+    // Whoever ended it may connect it again.
+    client.on('connecting', () => this.#readmit(client));
+    const base = client instanceof Cluster ? options : client.options;
+    // The one of a cluster takes its nodes first.
+    client.duplicate = (...given: unknown[]) => this.#track(label, { ...base, ...moreOf(given.at(-1)) });
+    return client;
+  }
+
+  #make(options: RedisOptions): Redis {
+    const { endpoint } = this.#engine.options;
+    if (endpoint.kind === 'cluster') {
+      const clusterOptions = { ...endpoint.options, redisOptions: options } as ClusterOptions & {
+        redisOptions: { replyMapping?: 'legacy' };
+      };
+      // It has the same commands, and is what libraries take for a cluster.
+      return new Cluster([...endpoint.nodes], clusterOptions) as unknown as Redis;
+    }
     const Connector = dedicatedConnector(async () => {
       await this.#authenticate(client);
       return this.#engine.locator?.locate();
@@ -49,12 +80,6 @@ export class DedicatedClients {
       ...(options as RedisOptions & { replyMapping?: 'legacy' }),
       Connector,
     });
-    this.#clients.add(client);
-    client.on('error', (error) => this.#report(label, error));
-    client.on('end', () => this.#forget(client));
-    // Whoever ended it may connect it again.
-    client.on('connecting', () => this.#readmit(client));
-    client.duplicate = (more: RedisOptions = {}) => this.#track(label, { ...client.options, ...more });
     return client;
   }
 
@@ -101,4 +126,12 @@ async function endNow(client: Redis): Promise<void> {
   client.stream?.destroy();
   await Promise.race([ended, limit]);
   clearTimeout(timer);
+}
+
+function moreOf(given: unknown): RedisOptions {
+  const isOptions = typeof given === 'object' && given !== null && !Array.isArray(given);
+  const { redisOptions, ...more } = (isOptions ? given : {}) as RedisOptions & {
+    redisOptions?: RedisOptions;
+  };
+  return { ...more, ...redisOptions };
 }

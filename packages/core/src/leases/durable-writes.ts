@@ -7,6 +7,8 @@ export interface DurableOptions {
   readonly replicas: number;
   /** Longest wait for them, ms, from 1. */
   readonly timeoutMs: number;
+  /** On a cluster, and only there: a key of those that are written, see `lease()`. */
+  readonly key?: string | Buffer | undefined;
 }
 
 /** What came of durable writes. */

@@ -13,6 +13,8 @@ import { type HomeState, SessionState } from './session-state.js';
 export interface LeaseErrors {
   /** The connection went before the command was answered. */
   lost(command: PoolCommand, cause: unknown, maybeExecuted: boolean): unknown;
+  /** To be told of each error reply. */
+  isElsewhere(error: Error): boolean;
   /** The command was not answered within `timeoutMs`. */
   late(command: PoolCommand, timeoutMs: number, connection: Connection): unknown;
   /** Nothing came on this connection for so long while the server owed a reply: it ends. */
@@ -114,6 +116,7 @@ export class LeaseConnection implements CommandOwner {
     this.#stopTimer(command);
     this.state.noteRefusal(command, error);
     this.#noteUselessness(error);
+    this.#errors.isElsewhere(error);
     if (this.#inFlight.length === 0) this.#onAnswered();
     command.refuse(withoutArguments(Object.assign(error, { command: { name: command.name } })) as Error);
   }

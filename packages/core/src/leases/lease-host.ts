@@ -31,4 +31,6 @@ export interface LeaseHost {
   callTogether(calls: readonly OwnCall[]): Promise<unknown>[];
   error(code: RedisPoolErrorCode, reason: string, details?: RedisPoolErrorOptions): RedisPoolError;
   leaseReturned(): void;
+  /** To be told of each error reply. `true`: the server ran nothing, and another one may do it. */
+  isElsewhere(error: Error): boolean;
 }

@@ -8,6 +8,7 @@ import { type CommandClass, classify, profileOf } from '../commands/routing.js';
 import type { Engine } from '../engine.js';
 import { statefulCommandError } from '../errors/refusal.js';
 import { waitClassOf, waitLimitMs, waitOf } from './blocking-timeout.js';
+import type { ForgottenLease } from './forgotten-leases.js';
 import type { Holder } from './holder.js';
 import type { LeaseSlot } from './leases.js';
 
@@ -65,6 +66,16 @@ export class RedisLease extends CommandFacade implements AsyncDisposable {
   /** @internal How often it was used; `busy` while something of it is unanswered. */
   get use(): number | 'busy' {
     return this.#terms.slot.resource.isAtRest ? this.#uses : 'busy';
+  }
+
+  /** @internal */
+  watchForgotten(details: ForgottenLease): void {
+    this.#engine.leases.forgotten.watch(this, details);
+  }
+
+  /** @internal */
+  unwatchForgotten(): void {
+    this.#engine.leases.forgotten.unwatch(this);
   }
 
   pipeline(commands?: readonly (readonly unknown[])[]): RedisPipeline {
@@ -159,6 +170,8 @@ export class RedisLease extends CommandFacade implements AsyncDisposable {
     return {
       keyPrefix: this.keyPrefix,
       scripts: this.#engine.scripts,
+      // One server: it answers itself for keys that it does not have.
+      place: () => {},
       mayQueue: (commandClass) => commandClass !== 'subscription' && commandClass !== 'refused',
       submitBatch: (commands) => {
         if (this.#state.tag === 'released')

@@ -22,6 +22,11 @@ export interface AcquireOptions {
   readonly signal?: AbortSignal | undefined;
   /** Limit of the wait, ms, from 1. @default acquireTimeoutMs */
   readonly timeoutMs?: number | undefined;
+  /**
+   * On a cluster, and only there: a key of those that the lease is for. It is a connection to the node that has that
+   * key, and so all keys with the same hash tag. @default none; without a cluster it says nothing
+   */
+  readonly key?: string | Buffer | undefined;
 }
 
 type Phase = { readonly tag: 'open' | 'draining' } | { readonly tag: 'closed'; readonly error: unknown };
@@ -253,6 +258,10 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
 
   giveUp(lease: LeaseConnection): void {
     lease.destroy();
+  }
+
+  isElsewhere(error: unknown): boolean {
+    return error instanceof Error && this.#host.isElsewhere(error);
   }
 
   timeoutError(command: PoolCommand, timeoutMs: number): Error {

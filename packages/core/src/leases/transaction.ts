@@ -1,6 +1,6 @@
 import type { RedisPipeline } from '../commands/command-types.js';
-import type { Engine } from '../engine.js';
 import { isRedisPoolError } from '../errors/errors.js';
+import type { PoolEngine } from '../pool-engine.js';
 import type { RedisLease } from './lease.js';
 
 /** What a transaction may be told. */
@@ -29,7 +29,7 @@ const LONGEST_PAUSE_MS = 50;
  * deadline of one command.
  */
 export async function runTransaction(
-  engine: Engine,
+  engine: PoolEngine,
   lease: RedisLease,
   keys: readonly (string | Buffer)[],
   fn: TransactionFunction,
@@ -66,7 +66,7 @@ async function attemptOnce(
   }
 }
 
-function conflict(engine: Engine, keyCount: number, attempts: number): Error {
+function conflict(engine: PoolEngine, keyCount: number, attempts: number): Error {
   const reason = `gave up a transaction over ${keyCount} keys: one of them changed at each of ${attempts} attempts (retries)`;
   return engine.error('RP_ERR_CONFLICT', reason, { maybeExecuted: false });
 }

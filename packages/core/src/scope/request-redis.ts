@@ -2,10 +2,10 @@ import { inspect } from 'node:util';
 import { RedisClient } from '../client.js';
 import type { PoolCommand } from '../commands/command.js';
 import type { PoolCommands } from '../commands/command-types.js';
-import type { Engine } from '../engine.js';
 import type { Place } from '../errors/place.js';
 import { currentHolder, Holder } from '../leases/holder.js';
 import type { RedisLease } from '../leases/lease.js';
+import type { PoolEngine } from '../pool-engine.js';
 import type { BoundedAction, Bounds } from './bounds.js';
 import { ScopeLimit } from './scope-limit.js';
 import { checkScopeOptions, type ScopeEnd, type ScopeOptions, type ScopeUsage } from './scope-options.js';
@@ -43,7 +43,7 @@ export class RequestRedis extends RedisClient implements Disposable {
   #leases = 0;
 
   /** @internal */
-  constructor(engine: Engine, parent: ScopeParent, options: ScopeOptions) {
+  constructor(engine: PoolEngine, parent: ScopeParent, options: ScopeOptions) {
     checkScopeOptions(options);
     super(engine);
     const { signal, timeoutMs, label = 'a scope', onHangUp = 'finish', timed = false } = options;
@@ -129,7 +129,7 @@ export class RequestRedis extends RedisClient implements Disposable {
   }
 
   protected override released(lease: RedisLease): void {
-    if (this.#held.delete(lease)) this.engine.leases.forgotten.unwatch(lease);
+    if (this.#held.delete(lease)) lease.unwatchForgotten();
   }
 
   protected override parked(commands: number): void {
@@ -163,6 +163,6 @@ export class RequestRedis extends RedisClient implements Disposable {
 
   #watchLease(lease: RedisLease, place: Place): void {
     const afterMs = this.#forgottenLeaseMs;
-    this.engine.leases.forgotten.watch(lease, { label: this.label, afterMs, place });
+    lease.watchForgotten({ label: this.label, afterMs, place });
   }
 }

@@ -1,7 +1,7 @@
 import type { PoolCommand } from '../commands/command.js';
 import { isReadOnly } from '../commands/routing.js';
-import type { Engine } from '../engine.js';
 import { onAbort } from '../on-abort.js';
+import type { PoolEngine } from '../pool-engine.js';
 import type { BoundedAction, Bounds } from './bounds.js';
 import type { OnHangUp, ScopeEnd } from './scope-options.js';
 
@@ -39,7 +39,7 @@ type Phase = { readonly tag: 'open' } | { readonly tag: 'over' | 'cut'; readonly
  * connection is never sent.
  */
 export class ScopeLimit {
-  readonly #engine: Engine;
+  readonly #engine: PoolEngine;
   readonly #terms: LimitTerms;
   readonly #timeoutMs: number;
   readonly #endsAt: number;
@@ -52,7 +52,7 @@ export class ScopeLimit {
   #waitedMs = 0;
   #waitsSince = 0;
 
-  constructor(engine: Engine, terms: LimitTerms) {
+  constructor(engine: PoolEngine, terms: LimitTerms) {
     const { signal, timeoutMs, onHangUp, timed } = terms;
     this.#engine = engine;
     this.#terms = terms;

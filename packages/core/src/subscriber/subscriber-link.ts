@@ -45,6 +45,11 @@ export class SubscriberLink {
     return this.#state.kind === 'open' || this.#state.kind === 'lingering';
   }
 
+  /** Whether it holds a place of the connection budget. */
+  get isInUse(): boolean {
+    return this.#state.kind !== 'closed';
+  }
+
   /** To be called for each subscription. `false`: the pool has no place left for the connection. */
   want(): boolean {
     const state = this.#state;

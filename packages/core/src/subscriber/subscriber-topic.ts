@@ -22,6 +22,8 @@ export class Topic {
   readonly kind: SubscribeKind;
   readonly name: string;
   state: TopicState = 'off';
+  /** Of the port that has it. */
+  home = '';
   /** Refused in one command with others: which of them it was shows when each goes alone. */
   isSuspect = false;
   readonly #members = new Set<TopicMember>();

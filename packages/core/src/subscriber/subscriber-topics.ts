@@ -42,6 +42,15 @@ export class TopicTable {
     return this.#topics[kind].get(name);
   }
 
+  get all(): readonly Topic[] {
+    return [...this.#all()];
+  }
+
+  get isWanted(): boolean {
+    for (const topic of this.#all()) if (topic.isWanted) return true;
+    return false;
+  }
+
   join(kind: SubscribeKind, names: readonly string[], member: TopicMember): readonly Topic[] {
     return names.map((name) => {
       const topic = this.find(kind, name) ?? new Topic(kind, name);
@@ -57,6 +66,44 @@ export class TopicTable {
       topic.remove(member);
       this.#review(topic);
     }
+  }
+
+  /** Gives a topic to another table, which has to adopt it. */
+  release(topic: Topic): void {
+    this.#topics[topic.kind].delete(topic.name);
+    this.#stale.delete(topic);
+  }
+
+  adopt(topic: Topic): void {
+    topic.isSuspect = false;
+    topic.state = 'off';
+    this.#topics[topic.kind].set(topic.name, topic);
+    this.#review(topic);
+  }
+
+  /** The server did nothing and sends it elsewhere: not to be said again before `review()`. */
+  postpone({ topics }: TopicChange): void {
+    for (const topic of topics) {
+      topic.state = 'off';
+      this.#stale.delete(topic);
+      if (!topic.isWanted) this.#topics[topic.kind].delete(topic.name);
+    }
+  }
+
+  review(): void {
+    for (const topic of this.all) if (topic.state === 'on' || topic.state === 'off') this.#review(topic);
+  }
+
+  /** The server has ended these by itself, and they are wanted; returns them. */
+  drop(kind: SubscribeKind, isKept: (name: string) => boolean): readonly Topic[] {
+    const gone = [...this.#topics[kind].values()].filter(
+      ({ name, state }) => state === 'on' && !isKept(name),
+    );
+    for (const topic of gone) {
+      topic.state = 'off';
+      this.#review(topic);
+    }
+    return gone;
   }
 
   /** What has to be said now. Each change has to come back by `applied()`, `isolate()` or `refused()`. */

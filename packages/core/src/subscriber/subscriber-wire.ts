@@ -12,6 +12,10 @@ export interface WireHost {
   received(topic: Topic | undefined, message: IncomingMessage): void;
   /** These channels are subscribed now. */
   confirmed(topics: readonly Topic[]): void;
+  /** The server has ended these by itself: their slot belongs to another one. */
+  dropped(topics: readonly Topic[]): void;
+  /** Whether an error reply sends the subscriber to another server, which it will then know. */
+  isElsewhere(error: Error): boolean;
   /** The server answers this channel with an error; not `isFinal`: it may not the next time. */
   refused(topic: Topic, error: Error, isFinal: boolean): void;
 }
@@ -87,6 +91,8 @@ export class SubscriberWire {
     redis.on('smessageBuffer', (channel: Buffer, payload: Buffer) => {
       this.#receive('ssubscribe', channel.toString(), payload);
     });
+    // What ioredis says when SUNSUBSCRIBE comes unasked.
+    redis.on('moved', () => this.#dropEnded());
     redis.on('pmessageBuffer', (pattern: string, channel: Buffer, payload: Buffer) => {
       const message = new IncomingMessage(channel.toString(), payload, pattern);
       this.#host.received(this.#topics.find('psubscribe', pattern), message);
@@ -95,6 +101,15 @@ export class SubscriberWire {
 
   #receive(kind: SubscribeKind, channel: string, payload: Buffer): void {
     this.#host.received(this.#topics.find(kind, channel), new IncomingMessage(channel, payload));
+  }
+
+  #dropEnded(): void {
+    const { condition } = this.#connection.redis;
+    const subscribed = condition?.subscriber ? condition.subscriber.channels('ssubscribe') : [];
+    const kept = new Set(subscribed);
+    const topics = this.#topics.drop('ssubscribe', (name) => kept.has(name));
+    if (topics.length > 0) this.#host.dropped(topics);
+    this.schedule();
   }
 
   readonly #sendBatch = (): void => {
@@ -139,6 +154,7 @@ export class SubscriberWire {
     const [topic] = change.topics;
     // Not the server's answer: then the connection is on its way out, and this makes sure that it goes.
     if (error.name !== 'ReplyError' || topic === undefined) this.#connection.destroy(error);
+    else if (this.#host.isElsewhere(error)) this.#topics.postpone(change);
     else if (change.topics.length > 1) this.#topics.isolate(change);
     else this.#refusedAlone(topic, withoutArguments(error) as Error);
   }

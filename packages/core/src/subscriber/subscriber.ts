@@ -1,13 +1,11 @@
 import type { RedisPoolError, RedisPoolErrorCode, RedisPoolErrorOptions } from '../errors/errors.js';
 import type { ResolvedOptions } from '../options/resolved-options.js';
 import type { Connection } from '../transport/connection.js';
-import type { IncomingMessage, MessageEncoding, MessageListener } from './message.js';
+import type { MessageEncoding, MessageListener } from './message.js';
 import { parseSubscribe, type SubscribeKind, type SubscribeOptions } from './subscribe-request.js';
 import { onDeadline } from './subscriber-deadline.js';
-import { type LinkHost, SubscriberLink } from './subscriber-link.js';
+import { type PortHost, SubscriberPort } from './subscriber-port.js';
 import type { Topic, TopicMember } from './subscriber-topic.js';
-import { TopicTable } from './subscriber-topics.js';
-import { SubscriberWire, type WireHost } from './subscriber-wire.js';
 import type { Subscription } from './subscription.js';
 import { SubscriptionCore, type SubscriptionHost } from './subscription-core.js';
 import { SubscriptionHandle } from './subscription-handle.js';
@@ -15,8 +13,12 @@ import { SubscriptionHandle } from './subscription-handle.js';
 /** What a subscriber needs of its engine. */
 export interface SubscriberHost {
   readonly options: ResolvedOptions;
+  /** Which connection a channel belongs to; one server has one for all. */
+  homeOf(kind: SubscribeKind, name: string): string;
   /** Opens a subscriber connection within connectTimeoutMs; rejects with a DialError. */
-  open(signal: AbortSignal): Promise<Connection>;
+  open(signal: AbortSignal, home: string): Promise<Connection>;
+  /** Whether an error reply sends the subscriber to another server. */
+  isElsewhere(error: Error): boolean;
   /** Takes one place of maxConnections; `false` at the cap. */
   reserve(): boolean;
   /** Gives the place back. */
@@ -43,20 +45,19 @@ export interface SubscriberStats {
   readonly reconnects: number;
 }
 
-/** Every subscription of an engine, over one connection that exists as long as there is one. */
-export class Subscriber implements LinkHost, WireHost, SubscriptionHost {
+/** Every subscription of an engine, over one connection for each home of channels, as long as it is needed. */
+export class Subscriber implements PortHost, SubscriptionHost {
   readonly #host: SubscriberHost;
-  readonly #link: SubscriberLink;
-  readonly #topics = new TopicTable();
+  readonly #ports = new Map<string, SubscriberPort>();
   readonly #members = new Set<TopicMember>();
   readonly #counts = { messages: 0, dropped: 0, gaps: 0, listenerErrors: 0 };
-  #wire: SubscriberWire | undefined;
+  /** Of ports that are gone. */
+  #pastReconnects = 0;
   #phase: 'open' | 'closing' | 'closed' = 'open';
   #closing: Promise<void> | undefined;
 
   constructor(host: SubscriberHost) {
     this.#host = host;
-    this.#link = new SubscriberLink(this);
   }
 
   /**
@@ -79,7 +80,7 @@ export class Subscriber implements LinkHost, WireHost, SubscriptionHost {
     const aborted = request.signals.find((signal) => signal.aborted);
     if (aborted !== undefined) return Promise.reject(aborted.reason);
     if (this.#phase !== 'open') return Promise.reject(this.#refusalAtEnd());
-    if (!this.#link.want()) return Promise.reject(this.#refusalAtCap());
+    if (!this.#want(kind, request.names)) return Promise.reject(this.#refusalAtCap());
     const core = new SubscriptionCore(request, this);
     return core.confirmed.then(() => new SubscriptionHandle(core));
   }
@@ -87,10 +88,10 @@ export class Subscriber implements LinkHost, WireHost, SubscriptionHost {
   stats(): SubscriberStats {
     return {
       subscriptions: this.#members.size,
-      channels: this.#topics.size,
-      connected: this.#link.isConnected,
+      channels: this.#sum(({ topics }) => topics.size),
+      connected: this.#isConnected,
       ...this.#counts,
-      reconnects: this.#link.reconnects,
+      reconnects: this.#sum(({ link }) => link.reconnects) + this.#pastReconnects,
     };
   }
 
@@ -107,17 +108,29 @@ export class Subscriber implements LinkHost, WireHost, SubscriptionHost {
   destroy(error?: unknown): void {
     this.#phase = 'closed';
     this.#cancelAll(() => error ?? this.#refusalAtEnd());
-    this.#link.destroy();
+    for (const { link } of this.#ports.values()) link.destroy();
   }
 
-  // ---- what the link needs ----
+  /** To be called when channels may belong to other servers than before. */
+  rehome(): void {
+    for (const port of [...this.#ports.values()]) {
+      for (const topic of port.topics.all) {
+        const home = this.#host.homeOf(topic.kind, topic.name);
+        if (home !== port.home) this.#move(topic, port, this.#portAt(home));
+      }
+      port.retry();
+      if (!port.isWanted() && !port.link.isInUse) this.#forget(port);
+    }
+  }
+
+  // ---- what ports need ----
 
   get options(): ResolvedOptions {
     return this.#host.options;
   }
 
-  open(signal: AbortSignal): Promise<Connection> {
-    return this.#host.open(signal);
+  open(home: string, signal: AbortSignal): Promise<Connection> {
+    return this.#host.open(signal, home);
   }
 
   reserve(): boolean {
@@ -128,37 +141,12 @@ export class Subscriber implements LinkHost, WireHost, SubscriptionHost {
     this.#host.free();
   }
 
-  isWanted(): boolean {
-    return this.#members.size > 0;
-  }
-
-  connected(connection: Connection): void {
-    // A server that takes longer than that for an answer could not be connected to either: waiting costs nothing.
-    const limitMs = Math.max(this.limitMs, this.options.connectTimeoutMs);
-    this.#wire = new SubscriberWire(connection, this.#topics, this, limitMs);
-    this.#wire.schedule();
-  }
-
-  disconnected(): void {
-    this.#wire?.end();
-    this.#wire = undefined;
-    this.#topics.reset();
-    for (const member of this.#members) member.interrupt();
-  }
-
-  // ---- what the wire tells ----
-
-  received(topic: Topic | undefined, message: IncomingMessage): void {
+  messageCame(): void {
     this.#counts.messages += 1;
-    topic?.deliver(message);
   }
 
-  confirmed(topics: readonly Topic[]): void {
-    for (const member of membersOf(topics)) member.checkConfirmed();
-  }
-
-  refused(topic: Topic, error: Error, isFinal: boolean): void {
-    for (const member of topic.members) member.refuse(error, isFinal);
+  isElsewhere(error: Error): boolean {
+    return this.#host.isElsewhere(error);
   }
 
   // ---- what subscriptions need ----
@@ -177,36 +165,32 @@ export class Subscriber implements LinkHost, WireHost, SubscriptionHost {
 
   join(kind: SubscribeKind, names: readonly string[], member: TopicMember): readonly Topic[] {
     this.#members.add(member);
-    const topics = this.#topics.join(kind, names, member);
-    this.#wire?.schedule();
-    return topics;
+    return names.map((name) => this.#portAt(this.#host.homeOf(kind, name)).join(kind, name, member));
   }
 
   leave(topics: readonly Topic[], member: TopicMember): void {
     this.#members.delete(member);
-    this.#topics.leave(topics, member);
-    this.#wire?.schedule();
-    if (this.#members.size === 0) this.#link.unwant();
+    for (const topic of topics) this.#ports.get(topic.home)?.leave(topic, member);
   }
 
   async settled(): Promise<void> {
-    if (this.#wire === undefined) return;
     let callOff = (): void => {};
     const limit = new Promise<void>((resolve) => {
       callOff = onDeadline(this.limitMs, resolve);
     });
-    await Promise.race([this.#wire.settled(), limit]);
+    const all = Promise.all([...this.#ports.values()].map((port) => port.settled()));
+    await Promise.race([all, limit]);
     callOff();
   }
 
   // Neither says `maybeExecuted`: what the server may have done is undone, so that another try is harmless.
   timeoutError(kind: SubscribeKind, channels: number): RedisPoolError {
     const after = `${kind.toUpperCase()} waited ${this.limitMs} ms (commandTimeoutMs)`;
-    if (!this.#link.isConnected) {
+    if (!this.#isConnected) {
       // Where to is told by the cause: what frameworks answer over HTTP is the message.
       const reason = `has no connection; ${after}`;
       const timeSpent = { connectionMs: this.limitMs };
-      return this.#host.error('RP_ERR_UNAVAILABLE', reason, { cause: this.#link.lastError, timeSpent });
+      return this.#host.error('RP_ERR_UNAVAILABLE', reason, { cause: this.#lastError, timeSpent });
     }
     const reason = `has no confirmation of ${channels} channels; ${after}`;
     return this.#host.error('RP_ERR_COMMAND_TIMEOUT', reason, { timeSpent: { serverMs: this.limitMs } });
@@ -224,8 +208,46 @@ export class Subscriber implements LinkHost, WireHost, SubscriptionHost {
   async #close(quitLimitMs: number): Promise<void> {
     if (this.#phase === 'open') this.#phase = 'closing';
     this.#cancelAll(() => this.#refusalAtEnd());
-    await this.#link.close(quitLimitMs);
+    await Promise.all([...this.#ports.values()].map(({ link }) => link.close(quitLimitMs)));
     this.#phase = 'closed';
+  }
+
+  get #isConnected(): boolean {
+    const wanted = [...this.#ports.values()].filter((port) => port.isWanted() || port.link.isConnected);
+    return wanted.length > 0 && wanted.every(({ link }) => link.isConnected);
+  }
+
+  get #lastError(): unknown {
+    return [...this.#ports.values()].map(({ link }) => link.lastError).find((error) => error !== undefined);
+  }
+
+  #portAt(home: string): SubscriberPort {
+    const port = this.#ports.get(home) ?? new SubscriberPort(home, this);
+    this.#ports.set(home, port);
+    return port;
+  }
+
+  /** Has the connections opened that these channels need. `false`: there is no place left for one of them. */
+  #want(kind: SubscribeKind, names: readonly string[]): boolean {
+    const ports = [...new Set(names.map((name) => this.#portAt(this.#host.homeOf(kind, name))))];
+    if (ports.every(({ link }) => link.want())) return true;
+    for (const port of ports) if (!port.isWanted()) port.link.unwant();
+    return false;
+  }
+
+  #move(topic: Topic, from: SubscriberPort, to: SubscriberPort): void {
+    from.release(topic);
+    if (to.link.want()) to.adopt(topic);
+    else for (const member of topic.members) member.refuse(this.#refusalAtCap(), true);
+  }
+
+  #forget(port: SubscriberPort): void {
+    this.#pastReconnects += port.link.reconnects;
+    this.#ports.delete(port.home);
+  }
+
+  #sum(count: (port: SubscriberPort) => number): number {
+    return [...this.#ports.values()].reduce((sum, port) => sum + count(port), 0);
   }
 
   #cancelAll(reason: () => unknown): void {
@@ -243,8 +265,4 @@ export class Subscriber implements LinkHost, WireHost, SubscriptionHost {
     const reason = `has no connection left for subscriptions: maxConnections ${maxConnections} is reached`;
     return this.#host.error('RP_ERR_QUEUE_FULL', reason, { maybeExecuted: false });
   }
-}
-
-function membersOf(topics: readonly Topic[]): Set<TopicMember> {
-  return new Set(topics.flatMap(({ members }) => members));
 }

@@ -37,6 +37,14 @@ class TestHost implements SubscriberHost {
     return this.#dials.attempts;
   }
 
+  homeOf(): string {
+    return '';
+  }
+
+  isElsewhere(): boolean {
+    return false;
+  }
+
   async open(signal: AbortSignal): Promise<Connection> {
     this.dialling += 1;
     this.mostDialling = Math.max(this.mostDialling, this.dialling);

@@ -17,6 +17,8 @@ export function hangUpFinish(bed: Testbed): void {
     await bed.untilParked(0);
     await app.pool.rpush('queue', 'element');
     expect(await app.pool.lpop('queue')).toBe('element');
+    // Its connection comes back when the UNBLOCK that is still under way is answered.
+    await waitUntil(() => app.pool.stats().leases.leased === 0, { what: 'the lease is back' });
     expect(app.pool.stats()).toMatchObject({ hangUps: 1, leases: { leased: 0, blocking: 0 } });
   });
 

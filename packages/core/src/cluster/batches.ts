@@ -1,0 +1,68 @@
+import type { Batch, PoolCommand } from '../commands/command.js';
+import { isRedisPoolError, RedisPoolError } from '../errors/errors.js';
+import type { ClusterNode } from './cluster-node.js';
+
+/** A chain as it is sent: single commands, and transactions that stay whole. */
+export type Segment =
+  | { readonly kind: 'command'; readonly command: PoolCommand }
+  | { readonly kind: 'transaction'; readonly commands: readonly PoolCommand[] };
+
+/** Divides a chain; every MULTI in it has its EXEC or DISCARD. */
+export function segmentsOf(commands: readonly PoolCommand[]): readonly Segment[] {
+  const segments: Segment[] = [];
+  for (let index = 0; index < commands.length; index += 1) {
+    const command = commands[index] as PoolCommand;
+    if (command.profile.name !== 'multi') {
+      segments.push({ kind: 'command', command });
+      continue;
+    }
+    const start = index;
+    while (index < commands.length - 1 && !isClosing(commands[index] as PoolCommand)) index += 1;
+    segments.push({ kind: 'transaction', commands: commands.slice(start, index + 1) });
+  }
+  return segments;
+}
+
+function isClosing({ profile }: PoolCommand): boolean {
+  return profile.name === 'exec' || profile.name === 'discard';
+}
+
+/**
+ * Has commands stand or fall with those of their chain that go to the same node, and with no others: in which order
+ * they were written says something on one connection only.
+ */
+export function groupByNode(
+  commands: readonly PoolCommand[],
+  nodeOf: (command: PoolCommand) => ClusterNode | undefined,
+): void {
+  const groups = new Map<Batch, Map<ClusterNode | undefined, Batch>>();
+  for (const command of commands) {
+    if (command.batch === undefined) continue;
+    const byNode = groups.get(command.batch) ?? new Map<ClusterNode | undefined, Batch>();
+    groups.set(command.batch, byNode);
+    const node = nodeOf(command);
+    const batch = byNode.get(node) ?? { first: command, decisive: command };
+    byNode.set(node, batch);
+    command.batch = batch;
+  }
+}
+
+/**
+ * Makes errors of a chain over several nodes speak of the whole chain: the server that failed may not have seen its
+ * part, while the others ran theirs.
+ */
+export function failAsOne(commands: readonly PoolCommand[]): void {
+  for (const command of commands) {
+    const { onRejected } = command;
+    command.onRejected = (error) => {
+      const didOthersRun = commands.some((other) => other !== command && (other.answered || other.owner));
+      onRejected(didOthersRun && !command.answered ? asMaybeExecuted(error) : error);
+    };
+  }
+}
+
+function asMaybeExecuted(error: unknown): unknown {
+  if (!isRedisPoolError(error) || error.maybeExecuted !== false) return error;
+  const message = `${error.message}; other nodes ran their part of the pipeline, or may have`;
+  return new RedisPoolError(error.code, message, { cause: error.cause, maybeExecuted: true });
+}
