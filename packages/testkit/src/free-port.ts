@@ -5,8 +5,12 @@ import { hasCode } from './error-code.js';
 // Below the ephemeral ranges of Linux (32768+) and macOS (49152+). While a server is down, a port of those
 // ranges can be taken by anybody's outgoing connection, and a client that keeps dialling one on the loopback
 // interface ends up connected to itself.
-const FIRST_PORT = 20_000;
-const PORT_COUNT = 12_000;
+const LOWEST_PORT = 20_000;
+// Test files that run at the same time have ports of their own: while a server of one is down on purpose, none of the
+// others may listen at its address, nor dial it.
+const PORT_COUNT = 2_000;
+const RANGES = 6;
+const FIRST_PORT = LOWEST_PORT + (Number(process.env.VITEST_POOL_ID ?? 0) % RANGES) * PORT_COUNT;
 const ATTEMPTS = 100;
 const BIND_ATTEMPTS = 10;
 const BIND_RETRY_MS = 50;
