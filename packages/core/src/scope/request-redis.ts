@@ -7,6 +7,7 @@ import { currentHolder, Holder } from '../leases/holder.js';
 import type { RedisLease } from '../leases/lease.js';
 import type { PoolEngine } from '../pool-engine.js';
 import type { BoundedAction, Bounds } from './bounds.js';
+import { EndReason } from './end-reason.js';
 import { ScopeLimit } from './scope-limit.js';
 import { checkScopeOptions, type ScopeEnd, type ScopeOptions, type ScopeUsage } from './scope-options.js';
 
@@ -76,7 +77,7 @@ export class RequestRedis extends RedisClient implements Disposable {
     this.#isOver = true;
     if (isFirst && how.hungUp) this.engine.counters.hangUps += 1;
     const what = how.hungUp ? 'hung up' : 'has its response';
-    this.#cutWaits(how, new DOMException(`The client of ${this.label} ${what}`, 'AbortError'));
+    this.#cutWaits(how, () => new DOMException(`The client of ${this.label} ${what}`, 'AbortError'));
     for (const [lease, place] of this.#held) this.#watchLease(lease, place);
   }
 
@@ -85,7 +86,7 @@ export class RequestRedis extends RedisClient implements Disposable {
    * element, subscriptions end. Everything else goes on. Idempotent.
    */
   endWaits(reason: unknown = new DOMException(`${this.label} waits no longer`, 'AbortError')): void {
-    this.#cutWaits({}, reason);
+    this.#cutWaits({}, () => reason);
   }
 
   [Symbol.dispose](): void {
@@ -151,9 +152,10 @@ export class RequestRedis extends RedisClient implements Disposable {
     return currentHolder() ?? this.#holder;
   }
 
-  #cutWaits(how: ScopeEnd, reason: unknown): void {
+  #cutWaits(how: ScopeEnd, makeReason: () => unknown): void {
+    const reason = new EndReason(makeReason);
     this.#limit.end(how, reason);
-    this.#subscriptions?.abort(reason);
+    this.#subscriptions?.abort(reason.value);
   }
 
   #ownRefusal(): unknown {

@@ -3,6 +3,7 @@ import { isReadOnly } from '../commands/routing.js';
 import { onAbort } from '../on-abort.js';
 import type { PoolEngine } from '../pool-engine.js';
 import type { BoundedAction, Bounds } from './bounds.js';
+import type { EndReason } from './end-reason.js';
 import type { OnHangUp, ScopeEnd } from './scope-options.js';
 
 /** Something that a scope may have to end. */
@@ -31,7 +32,7 @@ export interface LimitTerms {
  * - `over`: nothing waits for something that may never come any more; the rest goes on.
  * - `cut`: nothing starts any more.
  */
-type Phase = { readonly tag: 'open' } | { readonly tag: 'over' | 'cut'; readonly reason: unknown };
+type Phase = { readonly tag: 'open' } | { readonly tag: 'over' | 'cut'; readonly reason: EndReason };
 
 /**
  * Ends what one scope has running: at its deadline and on its abort signal all of it, when its client is gone as
@@ -69,7 +70,7 @@ export class ScopeLimit {
 
   /** Why nothing may start any more, if so. */
   refusal(): unknown {
-    if (this.#phase.tag === 'cut') return this.#phase.reason;
+    if (this.#phase.tag === 'cut') return this.#phase.reason.value;
     if (!this.#tracks) return undefined;
     const { signal } = this.#terms;
     if (signal?.aborted) return signal.reason;
@@ -78,7 +79,7 @@ export class ScopeLimit {
 
   /** Why nothing that waits at the server may start any more, if so. */
   refusalToWait(): unknown {
-    if (this.#phase.tag !== 'open') return this.#phase.reason;
+    if (this.#phase.tag !== 'open') return this.#phase.reason.value;
     const { waits } = this.#terms;
     return this.refusal() ?? (waits.aborted ? waits.reason : undefined);
   }
@@ -135,13 +136,13 @@ export class ScopeLimit {
   }
 
   /** Ends what waits at the server, and after a hang-up with `abort` whatever need not finish. */
-  end({ hungUp = false }: ScopeEnd, reason: unknown): void {
+  end({ hungUp = false }: ScopeEnd, reason: EndReason): void {
     const isCut = hungUp && this.#terms.onHangUp === 'abort';
     if (this.#phase.tag === 'cut' || (this.#phase.tag === 'over' && !isCut)) return;
     this.#phase = { tag: isCut ? 'cut' : 'over', reason };
     for (const limited of [...this.#running]) {
       const isLeft = limited.isSent && limited.writes;
-      if (limited.kind === 'parked' || (isCut && !isLeft)) limited.end(reason);
+      if (limited.kind === 'parked' || (isCut && !isLeft)) limited.end(reason.value);
     }
   }
 
