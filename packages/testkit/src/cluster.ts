@@ -1,4 +1,3 @@
-import { freePort } from './free-port.js';
 import type { ServerTls } from './redis-launch.js';
 import { type RedisServer, startProcess } from './redis-server.js';
 import { replicaArguments } from './replicas.js';
@@ -51,6 +50,8 @@ export interface ClusterNodeView {
   readonly flags: readonly string[];
   readonly isLinked: boolean;
   readonly slots: readonly SlotRange[];
+  /** Of two that claim a slot, the one with the higher epoch has it. */
+  readonly epoch: number;
 }
 
 /** Starts the nodes of a Redis Cluster and joins them; resolves when every node says that all is well. */
@@ -69,17 +70,12 @@ export async function startCluster(options: StartClusterOptions = {}): Promise<R
   }
 }
 
-async function startNode({ nodeTimeoutMs = 1_000, password, tls, args = [] }: StartClusterOptions) {
+function startNode({ nodeTimeoutMs = 1_000, password, tls, args = [] }: StartClusterOptions) {
   return startProcess({
     ...(password === undefined ? {} : { password }),
     ...(tls === undefined ? {} : { tls }),
-    args: [
-      ...['--cluster-enabled', 'yes', '--cluster-node-timeout', `${nodeTimeoutMs}`],
-      // Else 10000 above the port, which may be anybody's.
-      ...['--cluster-port', `${await freePort()}`],
-      ...replicaArguments({ password }),
-      ...args,
-    ],
+    cluster: true,
+    args: ['--cluster-node-timeout', `${nodeTimeoutMs}`, ...replicaArguments({ password }), ...args],
   });
 }
 
@@ -162,7 +158,7 @@ export class RedisCluster {
 
   /**
    * Moves slots with their keys, one after the other, as resharding does: clients meet ASK, TRYAGAIN and MOVED. Also
-   * under load.
+   * under load. Resolves when all nodes agree.
    */
   async moveSlots(source: RedisServer, target: RedisServer, { from, to }: SlotRange): Promise<void> {
     const ids = { source: await this.idOf(source), target: await this.idOf(target) };
@@ -170,6 +166,21 @@ export class RedisCluster {
     for (let slot = from; slot <= to; slot += 1) {
       await moveSlot({ slot, source, target, ids, masters, password: this.#password });
     }
+    await this.#untilAgreed(target, { from, to });
+  }
+
+  /**
+   * Waits until every node knows the slots at their new owner, and its epoch. The next owner takes an epoch above all
+   * that it knows: without the last one it would not win, and the two would send clients to each other for good.
+   */
+  async #untilAgreed(owner: RedisServer, { from, to }: SlotRange): Promise<void> {
+    const id = await this.idOf(owner);
+    const { epoch = 0 } = (await this.view(owner)).find((view) => view.id === id) ?? {};
+    const holds = (slots: readonly SlotRange[]) =>
+      slots.some((range) => range.from <= from && to <= range.to);
+    await this.untilAll(`see slots ${from} to ${to} at the node on port ${owner.port}`, (views) =>
+      views.some((view) => view.id === id && view.epoch >= epoch && holds(view.slots)),
+    );
   }
 
   /** Makes a replica the master in its master's place, by agreement of both; resolves when it is. */
@@ -249,7 +260,7 @@ export class RedisCluster {
 
 /** `<id> <address> <flags> <master> <ping> <pong> <epoch> <link> <slots...>`; `[...]` are slots on the move. */
 function parseNode(line: string): ClusterNodeView {
-  const [id = '', , flagList = '', masterId = '-', , , , link, ...slots] = line.trim().split(' ');
+  const [id = '', , flagList = '', masterId = '-', , , epoch, link, ...slots] = line.trim().split(' ');
   const flags = flagList.split(',');
   return {
     id,
@@ -258,6 +269,7 @@ function parseNode(line: string): ClusterNodeView {
     flags,
     isLinked: link === 'connected',
     slots: slots.filter((range) => !range.startsWith('[')).map(parseRange),
+    epoch: Number(epoch),
   };
 }
 

@@ -34,16 +34,20 @@ export interface StartRedisOptions {
 export interface LaunchOptions extends StartRedisOptions {
   /** Lines of its configuration file, which makes it a Sentinel. */
   readonly sentinel?: readonly string[];
+  /** Makes it a node of a cluster, whose bus listens on a free port too. @default false */
+  readonly cluster?: boolean;
 }
 
 /** Everything that decides how one redis-server process is started. */
-export interface RedisLaunch extends Omit<LaunchOptions, 'port' | 'unixSocket'> {
+export interface RedisLaunch extends Omit<LaunchOptions, 'port' | 'unixSocket' | 'cluster'> {
   readonly binary: string;
   /** Working directory: data, output, socket, certificates. */
   readonly directory: string;
   readonly host: string;
   readonly port: number;
   readonly socketPath: string | undefined;
+  /** Of a node of a cluster. */
+  readonly busPort: number | undefined;
 }
 
 /** Chooses what the options leave open, and writes the files that the process reads. */
@@ -52,8 +56,9 @@ export async function planLaunch(
   directory: string,
   options: LaunchOptions,
 ): Promise<RedisLaunch> {
-  const { unixSocket = false, port = await freePort(), tls, sentinel } = options;
-  const launch = { ...options, binary, directory, host: LOOPBACK, port };
+  const { unixSocket = false, port = await freePort(), tls, sentinel, cluster } = options;
+  const busPort = cluster ? await freePort() : undefined;
+  const launch = { ...options, binary, directory, host: LOOPBACK, port, busPort };
   for (const name of ['ca', 'cert', 'key'] as const)
     if (tls) await writeFile(pemPath(launch, name), tls[name]);
   // Written once: a Sentinel keeps in it what it has learned, also over a restart.
@@ -63,12 +68,14 @@ export async function planLaunch(
 
 /** The arguments of redis-server. */
 export function redisArguments(launch: RedisLaunch): string[] {
-  const { directory, host, socketPath, password, users = {}, args = [], sentinel } = launch;
+  const { directory, host, socketPath, password, users = {}, args = [], sentinel, busPort } = launch;
   return [
     ...(sentinel === undefined ? [] : [sentinelPath(launch), '--sentinel']),
     ...['--bind', host, '--dir', directory, ...portArguments(launch)],
     ...['--daemonize', 'no', '--logfile', '', '--save', '', '--appendonly', 'no'],
     ...(socketPath === undefined ? [] : ['--unixsocket', socketPath]),
+    // Else the bus is 10000 above the port, which may be anybody's.
+    ...(busPort === undefined ? [] : ['--cluster-enabled', 'yes', '--cluster-port', `${busPort}`]),
     ...(password === undefined ? [] : ['--requirepass', password]),
     ...Object.entries(users).flatMap(([name, rules]) => ['--user', name, ...rules.split(' ')]),
     ...args,

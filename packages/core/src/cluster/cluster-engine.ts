@@ -35,6 +35,7 @@ import { ClusterSubscriberHost } from './cluster-subscriber-host.js';
 import { KEYLESS_SLOT, slotOfAll, slotOfCommand } from './command-slot.js';
 import { slotOfKey } from './key-slot.js';
 import { type NodeAddress, type Redirection, redirectionOf } from './redirection.js';
+import { PROMPT_REDIRECTIONS } from './slot-router.js';
 import type { Topology } from './topology.js';
 
 /** Of the time to drain, what the QUIT of the subscriber may take. */
@@ -215,7 +216,8 @@ export class ClusterEngine implements PoolEngine, ClusterCommandsHost, ClusterLe
     const redirection = errors.map(redirectionOf).find((each) => each !== undefined);
     if (redirection === undefined || times >= this.settings.maxRedirections) return false;
     this.#learn(redirection);
-    if (redirection.kind !== 'moved') await sleep(this.retryMs, undefined);
+    const isPrompt = redirection.kind === 'moved' && times < PROMPT_REDIRECTIONS;
+    if (!isPrompt) await sleep(this.retryMs, undefined);
     return true;
   }
 

@@ -7,6 +7,12 @@ import { type NodeAddress, type Redirection, redirectionOf } from './redirection
 import type { Topology, Translate } from './topology.js';
 import { BlockCommand } from './transaction-block.js';
 
+/**
+ * How often in a row a command goes on at once. Sent on more often than a move explains, it meets nodes that do not
+ * agree yet, and waits in between: without pauses all redirections would be used up in a millisecond or two.
+ */
+export const PROMPT_REDIRECTIONS = 3;
+
 /** What the router of slots needs of its cluster. */
 export interface SlotRouterHost extends HeldHost {
   readonly nodes: ClusterNodes;
@@ -129,9 +135,10 @@ export class SlotRouter {
     redirection: Redirection,
     { asked, error }: { readonly asked: ClusterNode; readonly error: Error },
   ): void {
-    const slot = commands[0]?.slot ?? 0;
+    const { slot, redirections } = commands[0] as PoolCommand;
     const target = redirection.kind === 'wait' ? undefined : this.learn(redirection, asked);
-    if (target !== undefined && !this.#pausing.has(slot)) {
+    const isPrompt = redirections <= PROMPT_REDIRECTIONS && !this.#pausing.has(slot);
+    if (target !== undefined && isPrompt) {
       if (redirection.kind === 'moved') {
         for (const command of commands) target.take(command);
         return;

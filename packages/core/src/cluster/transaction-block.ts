@@ -57,6 +57,7 @@ export class TransactionBlock {
 
   #copy(original: PoolCommand, index: number): BlockCommand {
     const copy = new BlockCommand(original, this.slot);
+    copy.redirections = this.redirections;
     copy.onFulfilled = (value) => this.#answered(index, () => original.adopt(value));
     copy.onRejected = (error) => {
       if (copy.answered) this.#refused(index, error as Error);

@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { waitUntil } from '@redis-pool/testkit';
 import { useLeakCheck } from '@redis-pool/testkit/vitest';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { slotOfKey } from '../../src/cluster/key-slot.js';
@@ -133,6 +135,24 @@ describe.each(LINKS)('over the %s link', (link) => {
     await cluster.current.moveSlots(second as never, first as never, { from: 300, to: 300 });
     const again = pool.pipeline().multi().incr(key).exec() as unknown as ReturnType<RedisPool['pipeline']>;
     expect(await again.execOrThrow()).toEqual(['OK', 'QUEUED', [3]]);
+  });
+
+  test('nodes that send each other a slot are given time to agree', async () => {
+    const [first, second] = await cluster.current.masters();
+    if (first === undefined || second === undefined) throw new Error('too few masters');
+    const [key = ''] = keysInSlots(301, 301);
+    // The old owner has let go, and the new one has not heard of it.
+    await first.adminCommand('CLUSTER', 'SETSLOT', 301, 'NODE', await cluster.current.idOf(second));
+    const before = pool.stats().redirections;
+    const write = pool.set(key, 1);
+    const transaction = pool.multi().incr(`{${key}}counter`).exec();
+    const watched = pool.transaction([key], (_, queue) => void queue.incr(`{${key}}watched`));
+    await waitUntil(() => pool.stats().redirections - before >= 10, { what: 'redirections' });
+    // Without pauses all redirections would have been used up long before.
+    await sleep(300);
+    await second.adminCommand('CLUSTER', 'SETSLOT', 301, 'NODE', await cluster.current.idOf(second));
+    expect(await Promise.all([write, transaction, watched])).toEqual(['OK', [[null, 1]], [1]]);
+    await cluster.current.moveSlots(second, first, { from: 301, to: 301 });
   });
 
   test('error replies pass through, alone and inside of a transaction', async () => {
