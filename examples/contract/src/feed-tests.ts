@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { Agent, request } from 'node:http';
 import { waitUntil } from '@redis-pool/testkit';
 import supertest from 'supertest';
 import { describe, expect, test } from 'vitest';
@@ -49,6 +51,24 @@ export function feedTests(bench: Bench): void {
       expect(await subscribers()).toBe(1);
       for (const stream of streams) stream.leave();
       await waitUntil(async () => (await subscribers()) === 0, { what: 'nobody is subscribed' });
+    });
+
+    test('logs no error when a client leaves before it is open', async () => {
+      const server = await bench.serve({ RATE_LIMIT: '100000' });
+      const url = await server.listening();
+      bench.redis.freeze();
+      const client = request(`${url}/feed`, { agent: new Agent({ keepAlive: false }) }).on('error', () => {});
+      client.end();
+      await once(client, 'finish');
+      expect((await supertest(url).get('/live')).status).toBe(200);
+      client.destroy();
+      bench.redis.thaw();
+      await waitUntil(async () => (await supertest(url).get('/ready')).status === 200, {
+        what: 'it is ready',
+      });
+      server.signal('SIGTERM');
+      expect(await server.exited()).toBe(0);
+      expect(server.output).not.toMatch(/"level":(50|"error")|ERROR/);
     });
 
     test('ends in order when the application closes', async () => {

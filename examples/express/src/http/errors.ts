@@ -7,6 +7,8 @@ import { InvalidRequest } from './validation.js';
 /** Answers errors alike, and tells no client what is inside: `{ "error": "Service Unavailable" }`. */
 export function answerErrors(log: Logger): ErrorRequestHandler {
   return (error, _request, response, next) => {
+    // The client left while its request waited: nobody is there to be answered, and nothing is wrong.
+    if (error.name === 'AbortError' && response.destroyed) return;
     const status = statusOf(error);
     if (status === 500) log.error(error);
     // An answer that has begun cannot become another one: Express cuts it.

@@ -6,6 +6,8 @@ import type { FastifyError, FastifyInstance } from 'fastify';
 export function answerErrors(app: FastifyInstance): void {
   app.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: STATUS_CODES[404] }));
   app.setErrorHandler<FastifyError>((error, request, reply) => {
+    // The client left while its request waited: nobody is there to be answered, and nothing is wrong.
+    if (error.name === 'AbortError' && reply.raw.destroyed) return reply.hijack();
     const status = statusOf(error);
     if (status === 500) request.log.error(error);
     if (status === 503) reply.header('retry-after', reply.getHeader('retry-after') ?? '1');

@@ -11,6 +11,8 @@ export class ErrorFilter implements ExceptionFilter<unknown> {
 
   catch(error: unknown, host: ArgumentsHost): void {
     const response = host.switchToHttp().getResponse<Response>();
+    // The client left while its request waited: nobody is there to be answered, and nothing is wrong.
+    if (error instanceof Error && error.name === 'AbortError' && response.destroyed) return;
     const status = statusOf(error);
     if (status === 500) this.#logger.error(error);
     // An answer that has begun cannot become another one.
