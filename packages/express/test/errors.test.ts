@@ -1,4 +1,5 @@
-import { type RedisServer, startRedis } from '@redis-pool/testkit';
+import { request } from 'node:http';
+import { type RedisServer, startRedis, waitUntil } from '@redis-pool/testkit';
 import { useLeakCheck } from '@redis-pool/testkit/vitest';
 import type { ErrorRequestHandler, Express, RequestHandler } from 'express';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -77,7 +78,35 @@ describe.each(MAJORS)('%s', (name, express) => {
       statusCode: 503,
       code: 'RP_ERR_COMMAND_TIMEOUT',
       error: 'Service Unavailable',
+      message: 'A command had no reply by its deadline',
     });
+  });
+
+  test('what says no more than that the client hung up is passed on to nobody', async () => {
+    const passed: unknown[] = [];
+    let isDone = false;
+    app.get(
+      '/parked',
+      caught((req) =>
+        req.redis.blpop('queue', 0).finally(() => {
+          isDone = true;
+        }),
+      ),
+    );
+    app.use(redis.errorHandler);
+    app.use(((error, _req, _res, next) => {
+      passed.push(error);
+      next(error);
+    }) as ErrorRequestHandler);
+    const { url } = await apps.listen(app);
+    server.thaw();
+    const client = request(`${url}/parked`).on('error', () => {});
+    client.end();
+    await waitUntil(() => redis.pool.stats().leases.leased === 1, { what: 'it is parked' });
+    client.destroy();
+    await waitUntil(() => isDone, { what: 'it has ended' });
+    await get(`${url}/bug`);
+    expect(passed).toEqual(['a string']);
   });
 
   test('a header that the handler has set stays', async () => {

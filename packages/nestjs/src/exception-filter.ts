@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { type ArgumentsHost, Catch, HttpException, Inject, Injectable, Logger } from '@nestjs/common';
 import { BaseExceptionFilter, HttpAdapterHost } from '@nestjs/core';
 import { RedisPoolError } from '@redis-pool/core';
-import { retryAdvice } from '@redis-pool/core/adapter';
+import { AbortError, isClientGone, retryAdvice } from '@redis-pool/core/adapter';
 
 /** The response of `node:http`, also as Express extends it, or a reply of Fastify, which has one. */
 type PlatformResponse = ServerResponse | (HeaderTarget & { readonly raw: ServerResponse });
@@ -15,11 +15,12 @@ interface HeaderTarget {
 /**
  * Answers the errors of a pool that say "try later" with 503 and `Retry-After`. The module registers it behind all
  * filters of the application; to have it before a filter that catches everything, register it again, after that one.
+ * Errors that say no more than that the client hung up are dropped.
  *
  * Messages, sockets and resolvers are left to Nest.
  */
 @Injectable()
-@Catch(RedisPoolError)
+@Catch(RedisPoolError, AbortError)
 export class RedisPoolExceptionFilter extends BaseExceptionFilter {
   protected override readonly httpAdapterHost: HttpAdapterHost;
   readonly #logger = new Logger('RedisPool');
@@ -29,9 +30,10 @@ export class RedisPoolExceptionFilter extends BaseExceptionFilter {
     this.httpAdapterHost = httpAdapterHost;
   }
 
-  override catch(error: RedisPoolError, host: ArgumentsHost): void {
+  override catch(error: RedisPoolError | AbortError, host: ArgumentsHost): void {
     // For Nest, no result says that nobody has answered yet.
     if (host.getType() !== 'http') return;
+    if (isClientGone(error)) return;
     const advice = retryAdvice(error);
     if (advice === undefined) {
       super.catch(error, host);
@@ -40,13 +42,13 @@ export class RedisPoolExceptionFilter extends BaseExceptionFilter {
     // As Nest does it with errors that are no HttpException. What the client gets has no address of a server in it.
     this.#logger.error(error.message, error.stack);
     const response = host.getArgByIndex<PlatformResponse>(1);
-    const { statusCode, retryAfterSeconds } = advice;
+    const { statusCode, retryAfterSeconds, body } = advice;
     const raw = 'raw' in response ? response.raw : response;
     // A stream that breaks off; Nest does not see that of a reply of Fastify.
     if (raw.headersSent) raw.end();
     else {
       if (!response.hasHeader('retry-after')) setRetryAfter(response, retryAfterSeconds);
-      super.catch(new HttpException({ statusCode, message: 'Service Unavailable' }, statusCode), host);
+      super.catch(new HttpException(body, statusCode), host);
     }
   }
 }

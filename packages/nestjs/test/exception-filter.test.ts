@@ -110,7 +110,12 @@ describe.each(STACKS)('%s', (_name, stack) => {
       const url = await start();
       const answer = await get(`${url}/${path}`);
       expect(answer).toMatchObject(TRY_LATER);
-      expect(JSON.parse(answer.body)).toEqual({ statusCode: 503, message: 'Service Unavailable' });
+      expect(JSON.parse(answer.body)).toEqual({
+        statusCode: 503,
+        code: 'RP_ERR_COMMAND_TIMEOUT',
+        error: 'Service Unavailable',
+        message: 'A command had no reply by its deadline',
+      });
     },
   );
 
@@ -151,6 +156,14 @@ describe.each(STACKS)('%s', (_name, stack) => {
 
   describe('filters of the application keep the word', () => {
     const caught = { status: 418, body: '{"caught":"by the application"}' };
+
+    test('one that leaves the answer to Nest answers 503', async () => {
+      @common.Catch()
+      class LogAll extends core.BaseExceptionFilter {}
+      const provider = { provide: core.APP_FILTER, useClass: LogAll };
+      const { status, body } = await get(`${await start({ providers: [provider] })}/request`);
+      expect([status, JSON.parse(body).statusCode]).toEqual([503, 503]);
+    });
 
     test('one of a handler', async () => {
       const url = await start();

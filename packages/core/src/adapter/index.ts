@@ -6,6 +6,7 @@
 
 export { checkClose } from '../leases/lease-arguments.js';
 export { invalidOption } from '../options/option-rules.js';
+export { AbortError, isClientGone } from './client-gone.js';
 export type { Exchange, ResponseLike } from './exchange.js';
 export { MountedPools } from './mounted-pools.js';
 export { abandonPool, openPool, type PoolSource, startPool } from './pool-source.js';

@@ -17,7 +17,9 @@ const OTHERS = (Object.keys(ERROR_CODES) as RedisPoolErrorCode[]).filter((code) 
 
 describe('advice on when to try again', () => {
   test.each(TRY_LATER)('%s: in a second', (code) => {
-    const advice = { statusCode: 503, retryAfterSeconds: 1 };
+    const { description: message } = ERROR_CODES[code];
+    const body = { statusCode: 503, code, error: 'Service Unavailable', message };
+    const advice = { statusCode: 503, retryAfterSeconds: 1, body };
     expect(retryAdvice(new RedisPoolError(code, 'of a test'))).toEqual(advice);
     // Whether twice is harmless is for the client to know.
     expect(retryAdvice(new RedisPoolError(code, 'of a test', { maybeExecuted: true }))).toEqual(advice);

@@ -35,6 +35,10 @@ describe('the table of codes', () => {
   });
 
   it('answers 503 for what may pass by itself or is better served by another process', () => {
+    for (const code of CODES) {
+      const { statusCode, status, expose } = new RedisPoolError(code, 'x');
+      expect([status, expose]).toEqual([statusCode, false]);
+    }
     const with503 = CODES.filter((code) => new RedisPoolError(code, 'x').statusCode === 503);
     expect(with503.sort()).toEqual([...TRY_LATER, 'RP_ERR_CLOSED'].sort());
     expect(TRY_LATER).toHaveLength(8);

@@ -122,6 +122,16 @@ export class RedisPoolError extends Error {
     if (options.timeSpent !== undefined) this.timeSpent = options.timeSpent;
   }
 
+  /** `statusCode` under the other name by which frameworks know it (http-errors, which Koa and NestJS look for). */
+  get status(): number | undefined {
+    return this.statusCode;
+  }
+
+  /** For the same frameworks: the message is for the log, not for clients. */
+  get expose(): boolean {
+    return false;
+  }
+
   static {
     Object.defineProperty(RedisPoolError.prototype, 'name', {
       value: 'RedisPoolError',

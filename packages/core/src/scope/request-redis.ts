@@ -2,6 +2,7 @@ import { inspect } from 'node:util';
 import { RedisClient } from '../client.js';
 import type { PoolCommand } from '../commands/command.js';
 import type { PoolCommands } from '../commands/command-types.js';
+import { AbortError, CLIENT_CLOSED_REQUEST } from '../errors/abort-error.js';
 import type { Place } from '../errors/place.js';
 import { currentHolder, Holder } from '../leases/holder.js';
 import type { RedisLease } from '../leases/lease.js';
@@ -76,8 +77,7 @@ export class RequestRedis extends RedisClient implements Disposable {
     const isFirst = !this.#isOver;
     this.#isOver = true;
     if (isFirst && how.hungUp) this.engine.counters.hangUps += 1;
-    const what = how.hungUp ? 'hung up' : 'has its response';
-    this.#cutWaits(how, () => new DOMException(`The client of ${this.label} ${what}`, 'AbortError'));
+    this.#cutWaits(how, () => this.#endError(how));
     for (const [lease, place] of this.#held) this.#watchLease(lease, place);
   }
 
@@ -85,7 +85,7 @@ export class RequestRedis extends RedisClient implements Disposable {
    * Cuts what waits at the server, now and from now on: parked blocking commands reject with `reason` and lose no
    * element, subscriptions end. Everything else goes on. Idempotent.
    */
-  endWaits(reason: unknown = new DOMException(`${this.label} waits no longer`, 'AbortError')): void {
+  endWaits(reason: unknown = new AbortError(`${this.label} waits no longer`)): void {
     this.#cutWaits({}, () => reason);
   }
 
@@ -156,6 +156,12 @@ export class RequestRedis extends RedisClient implements Disposable {
     const reason = new EndReason(makeReason);
     this.#limit.end(how, reason);
     this.#subscriptions?.abort(reason.value);
+  }
+
+  #endError({ hungUp }: ScopeEnd): AbortError {
+    const client = `The client of ${this.label}`;
+    if (hungUp) return new AbortError(`${client} hung up`, CLIENT_CLOSED_REQUEST);
+    return new AbortError(`${client} has its response`);
   }
 
   #ownRefusal(): unknown {

@@ -11,7 +11,10 @@ import type { RedisPool } from '../../src/index.js';
 import { errorOf, isIdle, outcomeOf, usePools } from '../fault/pool-harness.js';
 import { untilParked, untilWaiting } from '../lease/lease-harness.js';
 
-const ABORTED = { value: undefined, error: expect.objectContaining({ name: 'AbortError' }) };
+const ABORTED = {
+  value: undefined,
+  error: expect.objectContaining({ name: 'AbortError', code: 'ABORT_ERR' }),
+};
 
 let server: RedisServer;
 let proxy: FaultProxy;

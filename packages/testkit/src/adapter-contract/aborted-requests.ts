@@ -57,14 +57,14 @@ export function abortedRequests(bed: Testbed): void {
     expect(left).toBeGreaterThan(REQUESTS / 2);
     expect(delivered.length).toBeGreaterThan(REQUESTS / 20);
     expect(taken.length).toBeGreaterThan(delivered.length);
-    expect([...errors.keys()].filter((code) => code !== 'AbortError')).toEqual([]);
+    expect([...errors.keys()].filter((code) => code !== 'ABORT_ERR')).toEqual([]);
   }
 }
 
 function report(mode: string, { requests, left, taken, delivered, errors }: AbortedRun): number {
   const heap = heapAfterGc();
   const counts = `${requests} requests, ${left} left, ${taken.length} elements taken, ${delivered.length} delivered`;
-  console.log(`${mode}: ${counts}, ${errors.get('AbortError') ?? 0} AbortErrors, heap ${megabytes(heap)}`);
+  console.log(`${mode}: ${counts}, ${errors.get('ABORT_ERR') ?? 0} AbortErrors, heap ${megabytes(heap)}`);
   return heap;
 }
 

@@ -9,8 +9,14 @@ const SECRET = 'key-of-a-customer';
 
 /** How errors of Redis are answered. */
 export function retryLater(bed: Testbed): void {
-  function expectRetryLater(answer: HttpAnswer): void {
+  function expectRetryLater(answer: HttpAnswer, code: string): void {
     expect([answer.status, answer.headers['retry-after']]).toEqual([503, '1']);
+    expect(JSON.parse(answer.body)).toEqual({
+      statusCode: 503,
+      code,
+      error: 'Service Unavailable',
+      message: expect.any(String),
+    });
     expectDiscreet(answer);
   }
 
@@ -30,7 +36,7 @@ export function retryLater(bed: Testbed): void {
     proxy.reset();
     await waitUntil(() => app.pool.status === 'degraded', { what: 'the pool has lost its connection' });
     const answer = await app.get('/get');
-    expectRetryLater(answer);
+    expectRetryLater(answer, 'RP_ERR_UNAVAILABLE');
     expect(answer.body).not.toContain(`${proxy.port}`);
   });
 
@@ -38,7 +44,7 @@ export function retryLater(bed: Testbed): void {
     const routes: Routes = { '/get': ({ redis }) => redis.get(SECRET) };
     const app = await bed.start(routes, { commandTimeoutMs: 100, closeTimeoutMs: 200 });
     bed.server.freeze();
-    expectRetryLater(await app.get('/get'));
+    expectRetryLater(await app.get('/get'), 'RP_ERR_COMMAND_TIMEOUT');
   });
 
   test('too much pending (RP_ERR_QUEUE_FULL): 503 with Retry-After', async () => {
@@ -46,14 +52,14 @@ export function retryLater(bed: Testbed): void {
       '/many': ({ redis }) => Promise.all([redis.get(SECRET), redis.get(SECRET), redis.get(SECRET)]),
     };
     const app = await bed.start(routes, { maxPending: { commands: 2 } });
-    expectRetryLater(await app.get('/many'));
+    expectRetryLater(await app.get('/many'), 'RP_ERR_QUEUE_FULL');
   });
 
   test('no lease came free (RP_ERR_ACQUIRE_TIMEOUT): 503 with Retry-After', async () => {
     const routes: Routes = { '/lease': ({ redis }) => redis.lease((lease) => lease.get(SECRET)) };
     const app = await bed.start(routes, { maxConnections: 2, acquireTimeoutMs: 50 });
     const lease = await app.pool.acquire();
-    expectRetryLater(await app.get('/lease'));
+    expectRetryLater(await app.get('/lease'), 'RP_ERR_ACQUIRE_TIMEOUT');
     await lease.release();
     expect((await app.get('/lease')).status).toBe(200);
   });
@@ -64,7 +70,7 @@ export function retryLater(bed: Testbed): void {
     const app = await bed.start(routes, { commandTimeoutMs: 100, closeTimeoutMs: 200 });
     bed.server.freeze();
     gate.open();
-    expectRetryLater(await app.get('/get'));
+    expectRetryLater(await app.get('/get'), 'RP_ERR_COMMAND_TIMEOUT');
   });
 
   test('an error reply of Redis is a bug of the application: 500 without Retry-After', async () => {
