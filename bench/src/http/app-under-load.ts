@@ -1,7 +1,7 @@
 import type { BenchProcess } from '../child/bench-process.js';
 import { type Patience, quietest } from '../machine/quietest.js';
 import type { VariantMeasurement } from './http-result.js';
-import type { Load, LoadOrder } from './load-process.js';
+import type { Load, LoadOrder } from './load.js';
 import type { ServerOrder, ServerReply } from './server-process.js';
 import type { VariantId, VariantOptions } from './variant.js';
 

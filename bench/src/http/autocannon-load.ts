@@ -1,5 +1,5 @@
 import autocannon from 'autocannon';
-import type { Answers, LoadOrder } from './load-process.js';
+import type { Answers, LoadOrder } from './load.js';
 
 /** Asks with autocannon, in whole seconds, as a check of our own generator. @throws when an answer is not 200 */
 export async function loadWithAutocannon({ port, path, connections, windowMs }: LoadOrder): Promise<Answers> {

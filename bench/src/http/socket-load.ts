@@ -1,5 +1,5 @@
+import type { Answers, LoadOrder } from './load.js';
 import { LoadConnection } from './load-connection.js';
-import type { Answers, LoadOrder } from './load-process.js';
 
 /** Asks over sockets of our own. @throws when an answer is not 200 or a connection breaks */
 export async function loadWithSockets({ port, path, connections, windowMs }: LoadOrder): Promise<Answers> {

@@ -4,7 +4,7 @@ import { ProcessGroup } from '../child/process-group.js';
 import type { CommandCount } from '../http/app.js';
 import { AppUnderLoad } from '../http/app-under-load.js';
 import type { HttpResult } from '../http/http-result.js';
-import type { Load, LoadOrder } from '../http/load-process.js';
+import type { Load, LoadOrder } from '../http/load.js';
 import type { ServerOrder, ServerReply } from '../http/server-process.js';
 import type { VariantId, VariantOptions } from '../http/variant.js';
 import { requireTcp } from '../peers/require-tcp.js';
