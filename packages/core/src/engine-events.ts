@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 
-type EngineEvent = 'ready' | 'degraded' | 'restored' | 'close' | 'dialFailed';
+type EngineEvent = 'ready' | 'degraded' | 'restored' | 'close' | 'dialFailed' | 'silent';
 
 /** Changes of an engine's state. */
 export class EngineEvents extends EventEmitter<Record<EngineEvent, []>> {

@@ -28,7 +28,7 @@ import { ServerTrust, type TrustHost } from './server-trust.js';
 import { type PoolStats, takeStats } from './stats.js';
 import { Subscriber, type SubscriberHost } from './subscriber/subscriber.js';
 import type { Connection } from './transport/connection.js';
-import { ConnectionWatch } from './transport/connection-watch.js';
+import { ConnectionWatch, type WatchHost } from './transport/connection-watch.js';
 import { CredentialSource } from './transport/credential-source.js';
 import type { DialError } from './transport/dial.js';
 import { DialCoordinator } from './transport/dial-coordinator.js';
@@ -55,7 +55,9 @@ export interface SharedParts {
 }
 
 /** Owns the connections to one server: those of a pool, or of one node of its cluster. */
-export class Engine implements PoolEngine, RouterHost, DialerHost, LeaseHost, SubscriberHost, TrustHost {
+export class Engine
+  implements PoolEngine, RouterHost, DialerHost, LeaseHost, SubscriberHost, TrustHost, WatchHost
+{
   readonly options: ResolvedOptions;
   readonly counters: Counters;
   readonly latency: LatencyHistogram;
@@ -95,7 +97,7 @@ export class Engine implements PoolEngine, RouterHost, DialerHost, LeaseHost, Su
     this.pending =
       shared?.pending ?? new PendingCommands(options, this.counters, () => this.nothingPending());
     this.errors = new PoolErrors(options.name, this.counters);
-    this.watch = new ConnectionWatch(options, this.counters, this.delay);
+    this.watch = new ConnectionWatch(this);
     this.router = new LaneRouter(this);
     this.#trust = new ServerTrust(this);
     this.#credentials = new CredentialSource(options, this.#trust);
@@ -278,6 +280,10 @@ export class Engine implements PoolEngine, RouterHost, DialerHost, LeaseHost, Su
   /** To be called when no command is pending any more. */
   nothingPending(): void {
     this.#tellIfIdle();
+  }
+
+  fellSilent(): void {
+    this.events.announce('silent');
   }
 
   redirected(command: PoolCommand, error: Error): boolean {

@@ -74,7 +74,9 @@ export class ClusterMembers implements TopologyHost {
     const up = [...this.nodes.masters, ...this.nodes.replicas].filter(({ engine }) => engine.isUp);
     // Not always the same one, which may be the one that has not heard of a change.
     const first = Math.floor(Math.random() * up.length);
-    return [...up.slice(first), ...up.slice(0, first)].map(({ engine }) => engine);
+    const engines = [...up.slice(first), ...up.slice(0, first)].map(({ engine }) => engine);
+    // One that says nothing to anybody is asked when no other answers.
+    return engines.sort((one, other) => Number(one.watch.isSilent) - Number(other.watch.isSilent));
   }
 
   async reachSeed(): Promise<Engine | undefined> {
@@ -96,6 +98,12 @@ export class ClusterMembers implements TopologyHost {
     return true;
   }
 
+  /** A silent master may have a successor long before its connections are given up. */
+  mayChangeSoon(): boolean {
+    return this.isTroubled() || this.masters.some(({ engine }) => engine.watch.isSilent);
+  }
+
+  /** Whether slots have no connected node, and not only because it has just joined. */
   isTroubled(): boolean {
     return this.masters.length === 0 || this.masters.some(isMissing);
   }
@@ -112,6 +120,7 @@ export class ClusterMembers implements TopologyHost {
       this.#changed('down');
     });
     events.on('dialFailed', () => this.#changed('dialFailed'));
+    events.on('silent', () => this.watch.request());
     return node;
   }
 

@@ -81,10 +81,16 @@ export class ClusterNodes {
     engine.router.afterInFlight(() => {
       isAnswered = true;
     });
-    await this.#until(() => isAnswered, ANSWER_LIMIT_MS);
+    const { watch } = engine;
+    await this.#until(() => isAnswered || watch.isSilent, ANSWER_LIMIT_MS);
+    // Silent, and others are in its place: nothing comes from there any more, for leases either.
+    const leaseLimitMs = watch.isSilent ? 0 : this.#host.leaseLimitMs;
     // What is not answered by now ends as with any lost connection; the slots must not wait for it.
-    for (const lane of engine.lanes) lane.connection?.destroy(this.#host.goneError(node));
-    await this.#until(() => engine.leases.counts.leased === 0, this.#host.leaseLimitMs);
+    const lost = engine.lanes.flatMap(({ connection }) => connection ?? []);
+    for (const connection of lost) connection.destroy(this.#host.goneError(node));
+    // Reads among it go on elsewhere, which takes an engine that is not closed.
+    await Promise.all(lost.map(({ gone }) => gone));
+    await this.#until(() => engine.leases.counts.leased === 0, leaseLimitMs);
     if (!this.#isClosed) await engine.shut(0, this.#host.goneError(node));
   }
 

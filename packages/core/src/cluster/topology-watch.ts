@@ -10,7 +10,7 @@ export interface TopologyHost {
   /** Takes what a node answered. `false`: it is of no use. */
   adopt(reply: unknown, asked: Engine): boolean;
   /** Whether something is not as it should be, so that it may change soon. */
-  isTroubled(): boolean;
+  mayChangeSoon(): boolean;
 }
 
 export interface TopologyTimes {
@@ -61,7 +61,7 @@ export class TopologyWatch {
       this.#isWanted = false;
       const isKnown = await this.#refresh();
       if (this.#isStopped) break;
-      if (isKnown && !this.#host.isTroubled() && !this.#isWanted) break;
+      if (isKnown && !this.#host.mayChangeSoon() && !this.#isWanted) break;
       this.#isWanted = true;
       await this.#pause(pauseMs * (0.5 + Math.random()));
       pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);

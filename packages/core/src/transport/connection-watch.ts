@@ -5,12 +5,23 @@ import type { LoopDelay } from './loop-delay.js';
 
 /** However short `commandTimeoutMs` is: a server that pauses for less (a fork, a slow script) is slow, not gone. */
 export const SHORTEST_STALL_MS = 1_000;
+/** After this a silent server is suspected: others may know already that it is gone. */
+const SUSPICIOUS_MS = 1_000;
 /** Longest time between two looks. */
 const LONGEST_TICK_MS = 1_000;
 /** A gap in time after which connections may have died unseen: the machine slept, or the loop was blocked for long. */
 const GAP_MS = 5_000;
 /** How long a server may take to answer after such a gap. */
 const PROBE_MS = 1_000;
+
+/** What the watch needs of its engine. */
+export interface WatchHost {
+  readonly options: ResolvedOptions;
+  readonly counters: Counters;
+  readonly delay: LoopDelay;
+  /** The server owes a reply on some connection and has sent nothing there for a second. */
+  fellSilent(): void;
+}
 
 /** A connection to watch, and what is known about it elsewhere. */
 export interface Watched {
@@ -33,20 +44,24 @@ export class ConnectionWatch {
   readonly stallMs: number;
   readonly #heartbeatMs: number;
   readonly #tickMs: number;
-  readonly #counters: Counters;
-  readonly #delay: LoopDelay;
+  readonly #host: WatchHost;
   readonly #entries = new Map<Connection, Entry>();
   #timer: NodeJS.Timeout | undefined;
   #dueAt = 0;
   #wallAt = 0;
   #isClosed = false;
 
-  constructor(options: ResolvedOptions, counters: Counters, delay: LoopDelay) {
-    this.stallMs = Math.max(options.commandTimeoutMs, SHORTEST_STALL_MS);
-    this.#heartbeatMs = options.heartbeatMs === 0 ? Number.POSITIVE_INFINITY : options.heartbeatMs;
+  constructor(host: WatchHost) {
+    const { commandTimeoutMs, heartbeatMs } = host.options;
+    this.stallMs = Math.max(commandTimeoutMs, SHORTEST_STALL_MS);
+    this.#heartbeatMs = heartbeatMs === 0 ? Number.POSITIVE_INFINITY : heartbeatMs;
     this.#tickMs = Math.ceil(Math.min(LONGEST_TICK_MS, this.stallMs / 4, this.#heartbeatMs / 2));
-    this.#counters = counters;
-    this.#delay = delay;
+    this.#host = host;
+  }
+
+  /** Whether the server owes a reply and has sent nothing for a second, on any of the connections. */
+  get isSilent(): boolean {
+    return [...this.#entries].some(([{ lost }, { isSilent }]) => isSilent && !lost);
   }
 
   /** From now on, until it is lost. */
@@ -58,7 +73,7 @@ export class ConnectionWatch {
 
   /** Ends a connection that was silent for so long while a reply was owed. */
   giveUp(connection: Connection, silentMs: number): void {
-    this.#counters.stalls += 1;
+    this.#host.counters.stalls += 1;
     connection.destroy(
       new Error(`The server has sent nothing for ${Math.round(silentMs)} ms while it owed a reply`),
     );
@@ -78,7 +93,7 @@ export class ConnectionWatch {
   }
 
   readonly #onTimer = (): void => {
-    const lateMs = this.#delay.note(this.#dueAt, performance.now());
+    const lateMs = this.#host.delay.note(this.#dueAt, performance.now());
     // While a machine sleeps, the one clock stands still and the other does not.
     const gapMs = Math.max(lateMs, Date.now() - this.#wallAt);
     // Timers run before I/O: read first, judge after.
@@ -97,12 +112,14 @@ export class ConnectionWatch {
   #judge(entry: Entry, gapMs: number): void {
     const { connection } = entry.watched;
     const isSuspect = gapMs > this.#tickMs;
+    const wasSilent = entry.isSilent;
     entry.look(this.#tickMs);
+    if (entry.isSilent && !wasSilent) this.#host.fellSilent();
     if (entry.owedMs >= Math.min(this.stallMs, entry.pingLimitMs)) {
-      if (entry.isPinging) this.#counters.heartbeatsFailed += 1;
+      if (entry.isPinging) this.#host.counters.heartbeatsFailed += 1;
       this.giveUp(connection, entry.owedMs);
     } else if (!entry.owes && (isSuspect || entry.quietMs >= this.#heartbeatMs) && entry.watched.mayPing()) {
-      this.#counters.heartbeats += 1;
+      this.#host.counters.heartbeats += 1;
       entry.ping(gapMs > GAP_MS ? PROBE_MS : this.stallMs);
     }
   }
@@ -124,6 +141,10 @@ class Entry {
   constructor(watched: Watched) {
     this.watched = watched;
     this.#received = watched.connection.socket.bytesRead;
+  }
+
+  get isSilent(): boolean {
+    return this.owedMs >= SUSPICIOUS_MS;
   }
 
   look(elapsedMs: number): void {

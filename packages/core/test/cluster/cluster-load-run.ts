@@ -16,6 +16,7 @@ interface Push {
 /** An error that a caller got, and when on the clock of `performance.now()`. */
 export interface SeenError {
   readonly at: number;
+  readonly of: 'read' | 'push';
   readonly code: string;
   readonly retryable: boolean;
   readonly message: string;
@@ -40,12 +41,13 @@ export class Journal {
   readonly wrong: string[] = [];
   commands = 0;
 
-  note(error: unknown): void {
+  note(error: unknown, of: SeenError['of']): void {
     const known = isRedisPoolError(error);
     const code = known ? error.code : error instanceof Error ? error.message.split(' ', 1)[0] : typeof error;
     const message = error instanceof Error ? error.message : String(error);
     this.errors.push({
       at: performance.now(),
+      of,
       code: `${code}`,
       retryable: known && error.retryable,
       message,
@@ -120,7 +122,7 @@ export class ClusterLoad {
       const value = await this.#pool.get(key);
       if (value !== key) this.journal.wrong.push(`${key}: ${value}`);
     } catch (error) {
-      this.journal.note(error);
+      this.journal.note(error, 'read');
     }
   }
 
@@ -133,7 +135,7 @@ export class ClusterLoad {
       }
       for (const push of pushes) push.outcome = 'acknowledged';
     } catch (error) {
-      this.journal.note(error);
+      this.journal.note(error, 'push');
       const isCertain = isRedisPoolError(error) && error.maybeExecuted === false;
       for (const push of pushes) push.outcome = isCertain ? 'not' : 'maybe';
     }
