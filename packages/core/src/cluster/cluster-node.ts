@@ -4,6 +4,7 @@ import type { Engine } from '../engine.js';
 import { withSecrets } from '../options/frozen-copy.js';
 import type { PoolHooks } from '../options/options.js';
 import type { ResolvedOptions } from '../options/resolved-options.js';
+import { socketLookup } from './dns-lookup.js';
 import type { NodeAddress } from './redirection.js';
 import { nameOfNode } from './topology.js';
 
@@ -63,10 +64,16 @@ export function optionsOfNode(
   { host, port }: NodeAddress,
   role: NodeRole,
 ): ResolvedOptions {
-  const family = options.endpoint.kind === 'cluster' ? options.endpoint.family : 0;
-  const endpoint = Object.freeze({ kind: 'tcp' as const, host, port, family });
+  const { family, dnsLookup } = nodeSettings(options);
+  const lookup = dnsLookup === undefined ? {} : { lookup: socketLookup(dnsLookup) };
+  const endpoint = Object.freeze({ kind: 'tcp' as const, host, port, family, ...lookup });
   const hooks = role === 'replica' ? readingFromReplica(options.hooks) : options.hooks;
   return withSecrets({ ...options, endpoint, hooks }, { tls: options.tls });
+}
+
+function nodeSettings({ endpoint }: ResolvedOptions) {
+  if (endpoint.kind !== 'cluster') throw new Error('These are not the options of a cluster');
+  return { family: endpoint.family, dnsLookup: endpoint.options.dnsLookup };
 }
 
 /** A replica answers with MOVED unless it is told that its data may be old. */

@@ -7,7 +7,9 @@ import type { Route } from '../transport/server-locator.js';
  * A connector as ioredis's own for one server, except that something can be done before each attempt, which may tell
  * where to connect to, and that `disconnect()` between two attempts leaves no timer behind.
  */
-export function dedicatedConnector(beforeAttempt: () => Promise<Route | undefined>): ConnectorClass {
+export function dedicatedConnector(
+  beforeAttempt: (options: RedisOptions) => Promise<Route | undefined>,
+): ConnectorClass {
   return class extends AbstractConnector {
     readonly #options: RedisOptions;
     #stop: () => void = () => {};
@@ -26,7 +28,7 @@ export function dedicatedConnector(beforeAttempt: () => Promise<Route | undefine
       // ioredis connects in its constructor: one step later there is an instance.
       await undefined;
       try {
-        this.#route = (await Promise.race([beforeAttempt(), stopped])) ?? undefined;
+        this.#route = (await Promise.race([beforeAttempt(this.#options), stopped])) ?? undefined;
       } catch (error) {
         // What connect() throws would end the client for good; after a closed socket it tries again.
         this.firstError = error as Error;

@@ -1,6 +1,7 @@
-import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
+import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import { type ResolvedOptions, toIoredisOptions } from '../options/resolved-options.js';
 import type { ServerLocator } from '../transport/server-locator.js';
+import { dedicatedCluster } from './dedicated-cluster.js';
 import { dedicatedConnector } from './dedicated-connector.js';
 
 /** What dedicated clients need of their engine. */
@@ -64,14 +65,10 @@ export class DedicatedClients {
   }
 
   #make(options: RedisOptions): Redis {
-    const { endpoint } = this.#engine.options;
-    if (endpoint.kind === 'cluster') {
-      const clusterOptions = { ...endpoint.options, redisOptions: options } as ClusterOptions & {
-        redisOptions: { replyMapping?: 'legacy' };
-      };
-      // It has the same commands, and is what libraries take for a cluster.
-      return new Cluster([...endpoint.nodes], clusterOptions) as unknown as Redis;
-    }
+    const { endpoint, credentials } = this.#engine.options;
+    // It has the same commands, and is what libraries take for a cluster.
+    if (endpoint.kind === 'cluster')
+      return dedicatedCluster(endpoint, options, async () => credentials?.()) as unknown as Redis;
     const Connector = dedicatedConnector(async () => {
       await this.#authenticate(client);
       return this.#engine.locator?.locate();

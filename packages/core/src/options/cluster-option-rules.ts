@@ -27,6 +27,9 @@ const REFUSED: Readonly<Record<string, string>> = {
   clusterNodeRetryStrategy: 'it replaces connections itself; use "reconnect"',
   clusterRetryStrategy: 'it replaces connections itself; use "reconnect"',
   retryDelayOnFailover: 'a write is never sent twice; for reads use "retryReads"',
+  retryDelayOnMoved: 'after MOVED a command goes to its new node at once; remove it',
+  useSRVRecords: 'it connects to the hosts of "cluster.nodes" as they are; resolve SRV records before',
+  resolveSrv: 'it connects to the hosts of "cluster.nodes" as they are; resolve SRV records before',
 };
 
 const explainCluster: Explain = (key, name) =>
@@ -52,12 +55,9 @@ const CLUSTER_OPTION_RULES: Rules<ClusterConnectionOptions> = {
   maxRedirections: integer(0, 1_000),
   retryDelayOnClusterDown: milliseconds(0),
   retryDelayOnTryAgain: milliseconds(0),
-  retryDelayOnMoved: milliseconds(0),
   slotsRefreshTimeout: milliseconds(1),
   slotsRefreshInterval: milliseconds(1),
   shardedSubscribers: flag,
-  useSRVRecords: flag,
-  resolveSrv: callable(),
   dnsLookup: callable(),
   natMap: foreign('an object or a function', isRecord, isFunction),
   keyPrefix: text,

@@ -80,8 +80,7 @@ export type RedisConnectionOptions = Pick<RedisOptions, Exclude<RedisOptionName,
 export type ClusterConnectionOptions = Pick<
   ClusterOptions,
   | ('scaleReads' | 'maxRedirections' | 'retryDelayOnClusterDown' | 'retryDelayOnTryAgain' | 'keyPrefix')
-  | ('retryDelayOnMoved' | 'slotsRefreshTimeout' | 'slotsRefreshInterval' | 'shardedSubscribers' | 'natMap')
-  | ('useSRVRecords' | 'resolveSrv' | 'dnsLookup')
+  | ('slotsRefreshTimeout' | 'slotsRefreshInterval' | 'shardedSubscribers' | 'natMap' | 'dnsLookup')
 > & {
   /** What holds for every node. */
   readonly redisOptions?: ClusterNodeOptions | undefined;

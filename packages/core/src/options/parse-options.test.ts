@@ -466,6 +466,16 @@ const WRONG: [input: unknown, message: string][] = [
       '"retryReads"',
   ],
   [
+    { cluster: { nodes: [1], options: { retryDelayOnMoved: 100 } } },
+    'Option "cluster.options.retryDelayOnMoved" belongs to the pool: after MOVED a command goes to its new node at once; ' +
+      'remove it',
+  ],
+  ...[{ useSRVRecords: true }, { resolveSrv: () => {} }].map((options): [object, string] => [
+    { cluster: { nodes: [1], options } },
+    `Option "cluster.options.${Object.keys(options)[0]}" belongs to the pool: it connects to the hosts of "cluster.nodes" ` +
+      'as they are; resolve SRV records before',
+  ]),
+  [
     { cluster: { nodes: [1], options: { scaleReads: 'all', redisOptions: { noDelai: true } } } },
     'Unknown option "cluster.options.redisOptions.noDelai", did you mean "cluster.options.redisOptions.noDelay"?',
   ],

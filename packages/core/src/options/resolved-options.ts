@@ -1,3 +1,4 @@
+import type { LookupFunction } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import type { RedisOptions } from 'ioredis';
 import { isPlain } from './frozen-copy.js';
@@ -21,6 +22,8 @@ interface TcpEndpoint extends Address {
   readonly kind: 'tcp';
   /** 0: IPv4 or IPv6. */
   readonly family: number;
+  /** What finds the address of the host. @default that of Node */
+  readonly lookup?: LookupFunction;
 }
 
 /** One server on this machine. */
@@ -49,7 +52,7 @@ export interface SentinelEndpoint extends Readonly<SentinelExtras> {
 }
 
 /** The servers that make up a cluster. What holds for each node is in `auth`, `tls` and `redis` of the options. */
-interface ClusterEndpoint {
+export interface ClusterEndpoint {
   readonly kind: 'cluster';
   /** To ask for the others. */
   readonly nodes: readonly Address[];
@@ -150,8 +153,10 @@ export function toIoredisOptions(options: ResolvedOptions, auth: Auth = options.
 
 function addressOptions(endpoint: Endpoint): RedisOptions {
   switch (endpoint.kind) {
-    case 'tcp':
-      return { host: endpoint.host, port: endpoint.port, family: endpoint.family };
+    case 'tcp': {
+      const { kind, ...address } = endpoint;
+      return address;
+    }
     case 'unix':
       return { path: endpoint.path };
     case 'sentinel': {

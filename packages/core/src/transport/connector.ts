@@ -1,4 +1,4 @@
-import { createConnection, isIP, type NetConnectOpts, type Socket } from 'node:net';
+import { createConnection, isIP, type LookupFunction, type NetConnectOpts, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { AbstractConnector, type RedisOptions } from 'ioredis';
 import { WriteCoalescer } from './write-coalescer.js';
@@ -42,9 +42,11 @@ export function connectorFor(slot: SocketSlot): ConnectorClass {
 }
 
 /** A socket to where the options say: TCP, unix socket, TLS. */
-export function openSocket(options: RedisOptions): Socket {
-  const { path, port, host, family, tls } = options;
-  const target = path ? { path } : { port, host, ...(family === undefined ? {} : { family }) };
+export function openSocket(options: RedisOptions & { lookup?: LookupFunction }): Socket {
+  const { path, port, host, family, lookup, tls } = options;
+  const target = path
+    ? { path }
+    : { port, host, ...(family === undefined ? {} : { family }), ...(lookup && { lookup }) };
   if (tls) return connectTls({ ...target, ...serverName(host), ...tls } as ConnectionOptions);
   return createConnection(target as NetConnectOpts);
 }
