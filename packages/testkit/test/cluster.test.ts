@@ -3,6 +3,7 @@ import {
   createCertificates,
   type FaultProxy,
   type RedisCluster,
+  type RedisServer,
   startCluster,
   startFaultProxy,
 } from '../src/index.js';
@@ -56,6 +57,16 @@ describe('a cluster', () => {
     expect(await cluster.replicasOf(master)).toEqual([replica]);
   });
 }, 60_000);
+
+test('one master is enough, with replicas of its own', async () => {
+  const cluster = await startCluster({ masters: 1, replicasPerMaster: 2 });
+  try {
+    const [master] = (await cluster.masters()) as [RedisServer];
+    expect(await cluster.replicasOf(master)).toHaveLength(2);
+  } finally {
+    await cluster.stop();
+  }
+});
 
 test('passwords and TLS hold for clients, replicas and the bus', async () => {
   const { ca, server } = createCertificates();

@@ -132,6 +132,18 @@ describe('users', () => {
     const pool = open(cluster.current, { nodes: byName(), cluster: { redisOptions: asApp } });
     for (const key of oneKeyOfEach) expect(await pool.set(key, 'x')).toBe('OK');
   });
+
+  test('that may not ask who has which slots have no cluster', async () => {
+    await setUser(...RULES, '-cluster|slots');
+    const limits = { commandTimeoutMs: 300, cluster: { redisOptions: asApp } };
+    const pool = open(cluster.current, { nodes: byName(), ...limits });
+    expect(await errorOf(pool.get('key'))).toMatchObject({
+      code: 'RP_ERR_UNAVAILABLE',
+      maybeExecuted: false,
+    });
+    await setUser('+cluster|slots');
+    expect(await pool.set('key', 'x')).toBe('OK');
+  });
 });
 
 test('credentials that are asked for reach every node, and dedicated clients', async () => {
