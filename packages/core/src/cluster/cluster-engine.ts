@@ -104,7 +104,7 @@ export class ClusterEngine implements PoolEngine, ClusterCommandsHost, ClusterLe
 
   get lastDialError(): DialError | undefined {
     const errors = this.nodes.masters.flatMap(({ engine }) => engine.lastDialError ?? []);
-    return errors.find(({ fatal }) => fatal) ?? errors[0];
+    return errors.find(({ fatal }) => fatal) ?? this.members.refusal ?? errors[0];
   }
 
   get connectAttempts(): number {

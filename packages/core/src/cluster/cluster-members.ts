@@ -1,4 +1,6 @@
 import type { Engine } from '../engine.js';
+import { describeEndpoint } from '../options/resolved-options.js';
+import { DialError } from '../transport/dial.js';
 import { ClusterNode, type NodeRole } from './cluster-node.js';
 import { ClusterNodes } from './cluster-nodes.js';
 import type { ClusterSettings } from './cluster-settings.js';
@@ -24,6 +26,8 @@ export interface MembersHost {
 export class ClusterMembers implements TopologyHost {
   readonly nodes: ClusterNodes;
   readonly watch: TopologyWatch;
+  /** The user may not ask, as a node said last. */
+  refusal: DialError | undefined;
   readonly #host: MembersHost;
   #topology: Topology | undefined;
   #nextSeed = 0;
@@ -87,11 +91,20 @@ export class ClusterMembers implements TopologyHost {
     return (await isReached(engine)) ? engine : undefined;
   }
 
+  refused(error: unknown, { options }: Engine): void {
+    if (!(error instanceof Error) || !error.message.startsWith('NOPERM')) return;
+    const where = `Redis pool "${options.name}" could not ask ${describeEndpoint(options)} who has which slots`;
+    const message = `${where}: ${error.message} (an ACL rule of the user forbids it)`;
+    this.refusal = new DialError('RP_ERR_AUTH', message, error, true);
+    this.#host.changed('dialFailed');
+  }
+
   adopt(reply: unknown, asked: Engine): boolean {
     const host = asked.options.endpoint.kind === 'tcp' ? asked.options.endpoint.host : '';
     const topology = parseTopology(reply, host, this.#host.settings.translate);
     if (topology === undefined) return false;
     this.#topology = topology;
+    this.refusal = undefined;
     this.#host.learned(topology);
     for (const { engine } of this.masters) engine.start();
     this.#host.changed('up');

@@ -7,6 +7,8 @@ export interface TopologyHost {
   /** Brings up one of the nodes that the options name, the next one at each call; `undefined`: it cannot be reached. */
   reachSeed(): Promise<Engine | undefined>;
   readonly seedCount: number;
+  /** A node has no answer. */
+  refused(error: unknown, asked: Engine): void;
   /** Takes what a node answered. `false`: it is of no use. */
   adopt(reply: unknown, asked: Engine): boolean;
   /** Whether something is not as it should be, so that it may change soon. */
@@ -98,7 +100,8 @@ export class TopologyWatch {
     try {
       const reply = await Promise.race([engine.call('CLUSTER', 'SLOTS'), limit]);
       return !this.#isStopped && this.#host.adopt(reply, engine);
-    } catch {
+    } catch (error) {
+      this.#host.refused(error, engine);
       return false;
     } finally {
       clearTimeout(timer);

@@ -137,9 +137,11 @@ describe('users', () => {
     await setUser(...RULES, '-cluster|slots');
     const limits = { commandTimeoutMs: 300, cluster: { redisOptions: asApp } };
     const pool = open(cluster.current, { nodes: byName(), ...limits });
+    const refusal = { code: 'RP_ERR_AUTH', message: expect.stringContaining("'cluster|slots'") };
+    expect(await errorOf(pool.ready())).toMatchObject(refusal);
     expect(await errorOf(pool.get('key'))).toMatchObject({
-      code: 'RP_ERR_UNAVAILABLE',
-      maybeExecuted: false,
+      ...{ code: 'RP_ERR_UNAVAILABLE', maybeExecuted: false },
+      cause: refusal,
     });
     await setUser('+cluster|slots');
     expect(await pool.set('key', 'x')).toBe('OK');
