@@ -37,7 +37,7 @@ export async function drainAndClose(engine: PoolEngine, timeoutMs: number): Prom
   const drained = engine.drain(timeoutMs - endMs);
   await Promise.all([drained, within(timeoutMs - endMs, () => hooks.drain?.({ pool: name }), engine)]);
   // Half for QUIT and half for the hook: either may take all that it is given.
-  await engine.shut(engine.pendingCommands === 0 ? endMs / 2 : 0);
+  await engine.shut(engine.awaitedCommands === 0 ? endMs / 2 : 0);
   await within(endMs / 2, () => hooks.close?.({ pool: name }), engine);
   return report(engine, startedAt);
 }

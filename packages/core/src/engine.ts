@@ -95,7 +95,7 @@ export class Engine
     this.cuts = shared?.cuts ?? new CutList();
     this.delay = shared?.delay ?? new LoopDelay();
     this.pending =
-      shared?.pending ?? new PendingCommands(options, this.counters, () => this.nothingPending());
+      shared?.pending ?? new PendingCommands(options, this.counters, () => this.nothingAwaited());
     this.errors = new PoolErrors(options.name, this.counters);
     this.watch = new ConnectionWatch(this);
     this.router = new LaneRouter(this);
@@ -121,9 +121,8 @@ export class Engine
     return this.router.lanes;
   }
 
-  /** Accepted for the lanes and not yet answered or dropped. */
-  get pendingCommands(): number {
-    return this.pending.commands;
+  get awaitedCommands(): number {
+    return this.pending.awaited;
   }
 
   get isUp(): boolean {
@@ -277,8 +276,8 @@ export class Engine
     return this.#status !== 'closed' && this.#trust.replaceUseless(reason);
   }
 
-  /** To be called when no command is pending any more. */
-  nothingPending(): void {
+  /** To be called when nobody waits for a command any more. */
+  nothingAwaited(): void {
     this.#tellIfIdle();
   }
 
@@ -340,9 +339,10 @@ export class Engine
 
   // ---- end ----
 
-  /** Refuses new work and resolves when nothing is pending any more, at the latest after `limitMs`. */
+  /** Refuses new work and resolves when nobody waits for anything any more, at the latest after `limitMs`. */
   async drain(limitMs: number): Promise<void> {
     this.#status = 'draining';
+    this.directory.end(this.refusalAtEnd());
     this.leases.drain();
     void this.subscriber.close(Math.min(limitMs, SUBSCRIBER_QUIT_MS));
     if (this.#isIdle()) return;
@@ -418,7 +418,7 @@ export class Engine
   }
 
   #isIdle(): boolean {
-    return this.pendingCommands === 0 && this.leases.counts.leased === 0;
+    return this.awaitedCommands === 0 && this.leases.counts.leased === 0;
   }
 
   #tellIfIdle(): void {

@@ -47,8 +47,8 @@ export interface PoolEngine {
   readonly events: EngineEvents;
   readonly status: PoolStatus;
   readonly isUp: boolean;
-  /** Accepted for the lanes and not yet answered or dropped. */
-  readonly pendingCommands: number;
+  /** Accepted for the lanes, and somebody still waits for them. */
+  readonly awaitedCommands: number;
   /** What the end of the engine cut. */
   readonly cuts: CutList;
   /** Of the last attempt to connect, until one succeeds. */
@@ -97,7 +97,7 @@ export interface PoolEngine {
   error(code: RedisPoolErrorCode, reason: string, details?: RedisPoolErrorOptions): RedisPoolError;
   /** What is told to who comes after the end began. */
   refusalAtEnd(): RedisPoolError;
-  /** Refuses new work and resolves when nothing is pending any more, at the latest after `limitMs`. */
+  /** Refuses new work and resolves when nobody waits for anything any more, at the latest after `limitMs`. */
   drain(limitMs: number): Promise<void>;
   /** Closes the connections, with QUIT for at most `quitLimitMs` each, and fails what still waits. */
   shut(quitLimitMs: number, error?: unknown): Promise<void>;

@@ -68,7 +68,7 @@ export class ClusterCommands implements SlotRouterHost, BlockHost {
   end(error: unknown): void {
     for (const command of this.router.end()) {
       const reason = `was closed while ${nameOf(command)} waited for a node`;
-      if (!command.settled) this.#host.cuts.addCommand(nameOf(command));
+      if (command.awaiting !== undefined) this.#host.cuts.addCommand(nameOf(command));
       command.fail(error ?? this.#host.errors.make('RP_ERR_CLOSED', reason, { maybeExecuted: false }));
       this.done(command);
     }

@@ -98,8 +98,8 @@ export class ClusterEngine implements PoolEngine, ClusterCommandsHost, ClusterLe
     return this.members.nodes;
   }
 
-  get pendingCommands(): number {
-    return this.pending.commands;
+  get awaitedCommands(): number {
+    return this.pending.awaited;
   }
 
   get lastDialError(): DialError | undefined {
@@ -308,6 +308,7 @@ export class ClusterEngine implements PoolEngine, ClusterCommandsHost, ClusterLe
 
   async drain(limitMs: number): Promise<void> {
     this.#status = 'draining';
+    this.directory.end(this.refusalAtEnd());
     for (const told of this.#learned) told();
     void this.subscriber.close(Math.min(limitMs, SUBSCRIBER_QUIT_MS));
     // Commands of one node may go on at another: each of them waits for all commands, and for its own leases.
@@ -376,12 +377,12 @@ export class ClusterEngine implements PoolEngine, ClusterCommandsHost, ClusterLe
   }
 
   #tellIfIdle(): void {
-    for (const { engine } of this.nodes.all) engine.nothingPending();
-    if (this.pendingCommands === 0) this.#onIdle();
+    for (const { engine } of this.nodes.all) engine.nothingAwaited();
+    if (this.awaitedCommands === 0) this.#onIdle();
   }
 
   async #untilIdle(limitMs: number): Promise<void> {
-    if (this.pendingCommands === 0) return;
+    if (this.awaitedCommands === 0) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, limitMs);
       this.#onIdle = () => {

@@ -82,8 +82,9 @@ export class TransactionBlock {
     for (const settle of this.#outcomes) settle();
   }
 
-  /** Its caller has given up: what was not sent yet never is. */
+  /** Its caller has an error: nobody waits for the rest, and what was not sent yet never is. */
   #abandon(): void {
+    for (const copy of this.#copies) copy.forsake();
     if (this.#copies.some(({ owner, writeNumber }) => owner !== undefined || writeNumber !== 0)) return;
     for (const copy of this.#copies) copy.settled = true;
   }

@@ -22,6 +22,7 @@ export class CommandDirectory {
   readonly #submit: (command: PoolCommand) => void;
   readonly #learned = new Map<string, Learned>();
   readonly #asking = new Map<string, Promise<LearnedClass>>();
+  readonly #questions = new Set<PoolCommand>();
 
   constructor(submit: (command: PoolCommand) => void) {
     this.#submit = submit;
@@ -50,11 +51,18 @@ export class CommandDirectory {
     return asking;
   }
 
+  /** The commands that are asked about would be refused from now on: nobody waits for an answer. */
+  end(error: Error): void {
+    for (const command of this.#questions) command.fail(error);
+  }
+
   async #ask(name: string): Promise<LearnedClass> {
     const command = createCommand('command', COMMAND_INFO, ['INFO', name], 'utf8', undefined);
     const reply = command.createPromise();
+    this.#questions.add(command);
     this.#submit(command);
-    const learned = readInfo(await orNothing(reply, name));
+    const answer = orNothing(reply, name).finally(() => this.#questions.delete(command));
+    const learned = readInfo(await answer);
     if (this.#learned.size < MAX_LEARNED) this.#learned.set(name, learned);
     return learned.class;
   }

@@ -14,6 +14,12 @@ export interface CommandOwner {
   refused(command: PoolCommand, error: Error): void;
 }
 
+/** Counts the commands whose outcome somebody waits for. */
+export interface Awaiting {
+  /** Nobody waits for this command any more, and its answer has not come. */
+  forsaken(): void;
+}
+
 /**
  * A set of commands that stand or fall together (a pipeline, a MULTI block): after a lost connection none of
  * them is sent again unless none of them was sent.
@@ -79,6 +85,8 @@ export class PoolCommand {
   /** How often a lost connection may still lead to sending it again; reads only. */
   resendsLeft = 0;
   owner: CommandOwner | undefined = undefined;
+  /** Where it counts, while it does, as one that somebody waits for. */
+  awaiting: Awaiting | undefined = undefined;
   affinity: Affinity | undefined = undefined;
   /** On a cluster: of its keys. Below 0: not known (yet). */
   slot = -1;
@@ -211,6 +219,15 @@ export class PoolCommand {
     if (this.settled) return;
     this.settled = true;
     this.onRejected(error);
+    // Not before: what listens may send the same again, and the pool must not seem idle in between.
+    this.forsake();
+  }
+
+  /** Nobody waits for it any more; its answer is still to come, or never will. */
+  forsake(): void {
+    const { awaiting } = this;
+    this.awaiting = undefined;
+    awaiting?.forsaken();
   }
 
   convert(reply: unknown, decoded: boolean): unknown {

@@ -52,8 +52,6 @@ export class LaneRouter implements LaneHost, LostCommandsHost {
     swept: () => this.#dropSettled(),
     timerRan: (dueAt, now) => void this.#host.delay.note(dueAt, now),
   });
-  /** Commands of the pool itself: no caller misses them. */
-  readonly #own = new WeakSet<PoolCommand>();
   /** Those that were refused by a connection that is of no more use, and go again by the next one. */
   readonly #moved = new WeakSet<PoolCommand>();
   /** Of these, the last one that waits: the next comes behind it, and in front of whatever was called later. */
@@ -79,10 +77,10 @@ export class LaneRouter implements LaneHost, LostCommandsHost {
     this.#route(command);
   }
 
-  /** Takes a command of the pool's own. */
+  /** Takes a command of the pool's own: no caller waits for it, or misses it. */
   acceptOwn(command: PoolCommand, affinity: Affinity | undefined): void {
-    this.#own.add(command);
     this.accept(command, affinity);
+    command.forsake();
   }
 
   /** Takes a command that another router had accepted and did not send, or whose server did not run it. */
@@ -356,7 +354,7 @@ export class LaneRouter implements LaneHost, LostCommandsHost {
 
   /** Fails what the end of the engine leaves without an answer. */
   #cut(command: PoolCommand, reason: string, details: { cause?: unknown; maybeExecuted: boolean }): void {
-    if (!command.settled && !this.#own.has(command)) this.#host.cuts.addCommand(nameOf(command));
+    if (command.awaiting !== undefined) this.#host.cuts.addCommand(nameOf(command));
     const error = this.#phase.tag === 'closed' ? this.#phase.error : undefined;
     command.fail(error ?? this.#host.errors.make('RP_ERR_CLOSED', reason, details));
   }

@@ -1,21 +1,22 @@
-import type { PoolCommand } from '../commands/command.js';
+import type { Awaiting, PoolCommand } from '../commands/command.js';
 import type { Counters } from '../counters.js';
 import type { ResolvedOptions } from '../options/resolved-options.js';
 import type { Affinity } from './affinity.js';
 
 /** What was accepted for the lanes and is not yet answered or dropped, counted against `maxPending`. */
-export class PendingCommands {
+export class PendingCommands implements Awaiting {
   readonly #options: ResolvedOptions;
   readonly #counters: Counters;
-  readonly #onNone: () => void;
+  readonly #onNoneAwaited: () => void;
   #commands = 0;
   #bytes = 0;
+  #awaited = 0;
 
-  /** `onNone` is called each time that nothing is pending any more. */
-  constructor(options: ResolvedOptions, counters: Counters, onNone: () => void) {
+  /** `onNoneAwaited` is called each time that nobody waits any more for what is pending, if anything is. */
+  constructor(options: ResolvedOptions, counters: Counters, onNoneAwaited: () => void) {
     this.#options = options;
     this.#counters = counters;
-    this.#onNone = onNone;
+    this.#onNoneAwaited = onNoneAwaited;
   }
 
   get commands(): number {
@@ -26,9 +27,18 @@ export class PendingCommands {
     return this.#bytes;
   }
 
+  /** Of the commands, those that somebody waits for: not timed out, not aborted, and not the pool's own. */
+  get awaited(): number {
+    return this.#awaited;
+  }
+
   /** Accepts a command of a caller, whose promise or listener is in place: from now on its time runs. */
   accept(command: PoolCommand, affinity: Affinity | undefined): void {
     this.add(command);
+    if (!command.settled) {
+      command.awaiting = this;
+      this.#awaited += 1;
+    }
     this.#counters.commands += 1;
     if (command.startedAt === 0) command.startedAt = performance.now();
     command.deadline = command.startedAt + this.#options.commandTimeoutMs;
@@ -47,7 +57,12 @@ export class PendingCommands {
     this.#commands -= 1;
     this.#bytes -= command.bytes;
     if (command.affinity !== undefined) command.affinity.unanswered -= 1;
-    if (this.#commands === 0) this.#onNone();
+    command.forsake();
+  }
+
+  forsaken(): void {
+    this.#awaited -= 1;
+    if (this.#awaited === 0) this.#onNoneAwaited();
   }
 
   /** Why so much more may not be added, if so. */

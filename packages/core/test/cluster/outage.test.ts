@@ -71,6 +71,24 @@ test('a frozen node keeps only its own commands waiting, and close() ends in its
   expect(await cut).toMatchObject({ code: 'RP_ERR_CLOSED', maybeExecuted: true });
 });
 
+test.each(['timed out', 'aborted'])('close() does not wait for replies to what was %s', async (how) => {
+  const [frozen] = cluster.current.nodes as [RedisServer];
+  const pool = open(cluster.current, { commandTimeoutMs: how === 'timed out' ? 300 : 20_000 });
+  await pool.ready();
+  const stuck = await keyOn(cluster.current, frozen);
+  frozen.freeze();
+  const controller = new AbortController();
+  const scope = pool.scope({ signal: controller.signal });
+  const calls = [scope.get(stuck), scope.multi().incr(stuck).exec(), scope.pipeline().incr(stuck).exec()];
+  const ended = calls.map(errorOf);
+  if (how === 'aborted') controller.abort();
+  await Promise.all(ended);
+  expect(pool.stats().pending.commands).toBeGreaterThan(0);
+  const report = await pool.close({ timeoutMs: 10_000 });
+  expect(report).toMatchObject({ drained: true, cutCommands: 0 });
+  expect(report.durationMs).toBeLessThan(2_000);
+});
+
 test('a pipeline over two nodes of which one is lost says that the other may have run', async () => {
   const [frozen, other] = cluster.current.nodes as [RedisServer, RedisServer];
   const pool = open(cluster.current, { commandTimeoutMs: 500 });

@@ -259,6 +259,99 @@ describe.each(LINKS)('close() over the %s link', (link) => {
     expect(await closeInTime(pool, 100)).toMatchObject({ drained: true, cutCommands: 0 });
   });
 
+  test.each(['timed out', 'aborted by a signal', 'ended with their scope', 'cut by a hang-up'])(
+    'does not wait for the replies to commands that %s',
+    async (how) => {
+      const pool = openPool({ url: server.url, commandTimeoutMs: how === 'timed out' ? 50 : 20_000 });
+      await pool.ready();
+      server.freeze();
+      const controller = new AbortController();
+      const scope = pool.scope({
+        ...(how === 'aborted by a signal' ? { signal: controller.signal } : {}),
+        ...(how === 'ended with their scope' ? { timeoutMs: 50 } : {}),
+        ...(how === 'cut by a hang-up' ? { onHangUp: 'abort' as const } : {}),
+      });
+      const calls: Promise<unknown>[] = [scope.get('key'), scope.call('no.such.command')];
+      // A hang-up leaves what may write and was sent to finish: somebody waits for it.
+      if (how !== 'cut by a hang-up')
+        calls.push(
+          scope.multi().set('other', 'x').exec(),
+          scope.pipeline().incr('n').exec(),
+          scope.incr('n'),
+        );
+      const ended = calls.map(errorOf);
+      controller.abort();
+      if (how === 'cut by a hang-up') scope.end({ hungUp: true });
+      await Promise.all(ended);
+      expect(pool.stats().pending.commands).toBeGreaterThan(0);
+      const report = await closeInTime(pool, 10_000);
+      // No longer than QUIT may take.
+      expect(report).toMatchObject({ drained: true, cutCommands: 0 });
+      expect(report.durationMs).toBeLessThan(1_000);
+      server.thaw();
+      await expectClosed(pool);
+    },
+  );
+
+  test('refuses at once what the server is still asked about', async () => {
+    const pool = openPool({ url: server.url });
+    await pool.ready();
+    server.freeze();
+    const asking = errorOf(pool.call('no.such.command'));
+    const report = await closeInTime(pool, 10_000);
+    expect(await asking).toMatchObject({ code: 'RP_ERR_CLOSING', maybeExecuted: false });
+    expect(report).toMatchObject({ drained: true, cutCommands: 0 });
+    expect(report.durationMs).toBeLessThan(1_000);
+  });
+
+  test('waits no longer when the last caller gives up, and as long as one is left', async () => {
+    const pool = openPool({ url: server.url });
+    await pool.ready();
+    server.freeze();
+    const controller = new AbortController();
+    const aborted = errorOf(pool.scope({ signal: controller.signal }).get('key'));
+    const late = outcomeOf(pool.scope({ timeoutMs: 300 }).get('key'));
+    let isClosed = false;
+    const closing = closeInTime(pool, 10_000).finally(() => {
+      isClosed = true;
+    });
+    controller.abort();
+    await aborted;
+    expect(codeOf((await late).error)).toBe('RP_ERR_COMMAND_TIMEOUT');
+    expect(isClosed).toBe(false);
+    expect(await closing).toMatchObject({ drained: true, cutCommands: 0 });
+    expect((await closing).durationMs).toBeLessThan(2_000);
+  });
+
+  test('sends what was written for a caller that has given up, ahead of QUIT', async () => {
+    const pool = openPool({ url: server.url });
+    await pool.ready();
+    const controller = new AbortController();
+    // The second one is gathered behind the first, and not on the wire yet.
+    const calls = [
+      outcomeOf(pool.get('other')),
+      errorOf(pool.scope({ signal: controller.signal }).incr('n')),
+    ];
+    controller.abort();
+    await pool.close();
+    await Promise.all(calls);
+    expect(await server.adminCommand('GET', 'n')).toBe('1');
+  });
+
+  test('waits for nobody when an outage has outlasted every caller', async () => {
+    proxy.refuse();
+    const pool = openPool({ url: proxy.url, reconnect: { minDelayMs: 5, maxDelayMs: 20 } });
+    const controller = new AbortController();
+    const scope = pool.scope({ signal: controller.signal });
+    const calls = Array.from({ length: 10 }, () => errorOf(scope.set('key', 'x')));
+    controller.abort();
+    await Promise.all(calls);
+    const report = await closeInTime(pool, 10_000);
+    expect(report).toMatchObject({ drained: true, cutCommands: 0 });
+    expect(report.durationMs).toBeLessThan(1_000);
+    await expectClosed(pool);
+  });
+
   test('called twice at once drains once, and both get the same report', async () => {
     const pool = openPool({ url: server.url });
     await pool.set('other', 'x');
