@@ -354,7 +354,7 @@ export class ClusterEngine implements PoolEngine, ClusterCommandsHost, ClusterLe
     const overflow = this.pending.overflow(commands, bytes);
     return overflow === undefined
       ? undefined
-      : this.error('RP_ERR_QUEUE_FULL', overflow, { maybeExecuted: false });
+      : this.errors.makeOfMany('RP_ERR_QUEUE_FULL', overflow, { maybeExecuted: false });
   }
 
   #learn(redirection: Redirection): void {

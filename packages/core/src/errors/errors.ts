@@ -113,7 +113,10 @@ export class RedisPoolError extends Error {
   declare readonly timeSpent?: TimeSpent;
 
   constructor(code: RedisPoolErrorCode, message: string, options: RedisPoolErrorOptions = {}) {
-    super(maskArguments(message), 'cause' in options ? { cause: withoutArguments(options.cause) } : {});
+    super(
+      maskArguments(message),
+      'cause' in options ? { cause: withoutArguments(options.cause) } : undefined,
+    );
     const kind: ErrorKind = ERROR_CODES[code];
     this.code = code;
     this.retryable = kind.retryable && options.maybeExecuted !== true;

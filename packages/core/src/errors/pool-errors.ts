@@ -26,17 +26,13 @@ export class PoolErrors {
    * timer or the socket that ended them, and it is two thirds of the cost (law 3 leaves 50 ms for all of them).
    */
   makeOfMany(code: RedisPoolErrorCode, reason: string, details: RedisPoolErrorOptions = {}): RedisPoolError {
-    return withoutStack(() => this.make(code, reason, details));
-  }
-}
-
-function withoutStack<T>(make: () => T): T {
-  const { stackTraceLimit } = Error;
-  // Not by assignment, which throws where intrinsics are frozen.
-  Reflect.set(Error, 'stackTraceLimit', 0);
-  try {
-    return make();
-  } finally {
-    Reflect.set(Error, 'stackTraceLimit', stackTraceLimit);
+    const { stackTraceLimit } = Error;
+    // Not by assignment, which throws where intrinsics are frozen.
+    Reflect.set(Error, 'stackTraceLimit', 0);
+    try {
+      return this.make(code, reason, details);
+    } finally {
+      Reflect.set(Error, 'stackTraceLimit', stackTraceLimit);
+    }
   }
 }

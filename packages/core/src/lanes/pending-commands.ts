@@ -3,6 +3,14 @@ import type { Counters } from '../counters.js';
 import type { ResolvedOptions } from '../options/resolved-options.js';
 import type { Affinity } from './affinity.js';
 
+/** Why commands were refused, and the state of things that it speaks of. */
+interface Refused {
+  readonly commands: number;
+  readonly bytes: number;
+  readonly tooMany: boolean;
+  readonly reason: string;
+}
+
 /** What was accepted for the lanes and is not yet answered or dropped, counted against `maxPending`. */
 export class PendingCommands implements Awaiting {
   readonly #options: ResolvedOptions;
@@ -11,6 +19,8 @@ export class PendingCommands implements Awaiting {
   #commands = 0;
   #bytes = 0;
   #awaited = 0;
+  /** A bound that is reached refuses a great many calls, one like the other: their text is made once. */
+  #refused: Refused = { commands: 0, bytes: 0, tooMany: false, reason: '' };
 
   /** `onNoneAwaited` is called each time that nobody waits any more for what is pending, if anything is. */
   constructor(options: ResolvedOptions, counters: Counters, onNoneAwaited: () => void) {
@@ -72,8 +82,16 @@ export class PendingCommands implements Awaiting {
     // A command that is larger than the bound by itself may pass when nothing else is pending.
     const tooLarge = this.#bytes + bytes > limits.bytes && this.#commands > 0;
     if (!tooMany && !tooLarge) return undefined;
+    const isAsBefore = this.#refused.commands === this.#commands && this.#refused.bytes === this.#bytes;
+    if (!isAsBefore || this.#refused.tooMany !== tooMany) this.#refused = this.#describe(tooMany);
+    return this.#refused.reason;
+  }
+
+  #describe(tooMany: boolean): Refused {
+    const [commands, bytes, limits] = [this.#commands, this.#bytes, this.#options.maxPending];
     const what = tooMany ? `commands ${limits.commands}` : `bytes ${limits.bytes}`;
-    const state = `${this.#commands} commands, ${this.#bytes} bytes pending`;
-    return `takes no more commands: maxPending.${what} is reached (${state})`;
+    const state = `${commands} commands, ${bytes} bytes pending`;
+    const reason = `takes no more commands: maxPending.${what} is reached (${state})`;
+    return { commands, bytes, tooMany, reason };
   }
 }

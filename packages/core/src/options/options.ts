@@ -104,7 +104,11 @@ export interface ClusterTarget {
 export interface MaxPending {
   /** Commands unanswered or unsent, from 1. @default 100_000 */
   readonly commands?: number | undefined;
-  /** Bytes of unanswered or unsent commands, from 1; each counts with some 800 more than its arguments. @default 67_108_864 (64 MiB) */
+  /**
+   * Bytes of unanswered or unsent commands, from 1. Each counts with 1,050 more than its arguments: what it takes of the
+   * heap together with the function that awaits it. The default is reached by 60,000 commands with short arguments.
+   * @default 67_108_864 (64 MiB)
+   */
   readonly bytes?: number | undefined;
 }
 

@@ -16,6 +16,31 @@ interface Limited {
   end(error: unknown): void;
 }
 
+class LimitedCommand implements Limited {
+  readonly #command: PoolCommand;
+
+  constructor(command: PoolCommand) {
+    this.#command = command;
+  }
+
+  get kind(): 'command' {
+    return 'command';
+  }
+
+  get isSent(): boolean {
+    return this.#command.owner !== undefined;
+  }
+
+  get writes(): boolean {
+    const { batch, profile, args } = this.#command;
+    return batch !== undefined || !isReadOnly(profile, args);
+  }
+
+  end(error: unknown): void {
+    this.#command.fail(error);
+  }
+}
+
 /** What a scope is bound to; see `ScopeOptions`. */
 export interface LimitTerms {
   readonly label: () => string;
@@ -88,16 +113,7 @@ export class ScopeLimit {
   track(command: PoolCommand): void {
     if (!this.#tracks) return;
     const { onFulfilled, onRejected } = command;
-    const limited: Limited = {
-      kind: 'command',
-      get isSent() {
-        return command.owner !== undefined;
-      },
-      get writes() {
-        return command.batch !== undefined || !isReadOnly(command.profile, command.args);
-      },
-      end: (error) => command.fail(error),
-    };
+    const limited = new LimitedCommand(command);
     command.onFulfilled = (value) => {
       this.#remove(limited);
       onFulfilled(value);

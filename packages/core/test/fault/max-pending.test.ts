@@ -174,6 +174,26 @@ describe.each(LINKS)('maxPending over the %s link', (link) => {
     expect(await pool.dbsize()).toBe(fulfilled);
   });
 
+  test('a small command counts with what it takes of the heap, together with the function that awaits it', async () => {
+    proxy.refuse();
+    const count = 20_000;
+    const pool = openPool({ url: proxy.url, commandTimeoutMs: 20_000 });
+    const call = async (index: number): Promise<void> => {
+      try {
+        await pool.get(`key:${index}`);
+      } catch {}
+    };
+    const before = memoryInUse();
+    const calls = Array.from({ length: count }, (_, index) => call(index));
+    const grown = memoryInUse() - before;
+    const { bytes, commands } = pool.stats().pending;
+    expect(commands).toBe(count);
+    expect(grown).toBeLessThan(bytes * 1.2);
+    expect(grown).toBeGreaterThan(bytes * 0.8);
+    pool.destroy();
+    await Promise.all(calls);
+  });
+
   test('an outage fills the same bound, and its end empties it', async () => {
     proxy.refuse();
     const pool = openPool({
