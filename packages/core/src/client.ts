@@ -1,7 +1,7 @@
 import { tell } from './commands/callbacks.js';
 import type { PoolCommand } from './commands/command.js';
 import type { RedisPipeline } from './commands/command-types.js';
-import { MultiChain, PipelineChain, type PipelineHost } from './commands/pipeline.js';
+import { checkBeginning, MultiChain, PipelineChain, type PipelineHost } from './commands/pipeline.js';
 import { PlaceScan } from './commands/place-scan.js';
 import { ReplicaCommands } from './commands/replica-commands.js';
 import { type CommandClass, classify } from './commands/routing.js';
@@ -143,7 +143,7 @@ export abstract class RedisClient extends ScanFacade {
     checkTransaction(keys, options);
     const place = this.#engine.placeOfKeys(keys);
     const pause = (ms: number): Promise<void> =>
-      this.bounded((signal) => sleep(ms, signal), { kind: 'queued' });
+      this.bounded((signal) => sleep(ms, signal), { kind: 'queued', waitsFor: 'serverMs' });
     const attempt = (): Promise<unknown[]> =>
       this.#lease(
         (lease) => runTransaction(this.#engine, lease, keys, fn, { ...options, pause }),
@@ -231,6 +231,7 @@ export abstract class RedisClient extends ScanFacade {
 
   /** A MULTI/EXEC transaction in one write. For WATCH use `transaction()`. */
   multi(commands?: Batch | ChainOptions, options?: ChainOptions): RedisPipeline {
+    checkBeginning(commands);
     const batch = Array.isArray(commands) ? (commands as Batch) : undefined;
     const chosen = options ?? (batch === undefined ? (commands as ChainOptions | undefined) : undefined);
     if (!(chosen?.pipeline ?? true)) {
@@ -310,13 +311,15 @@ export abstract class RedisClient extends ScanFacade {
   #waitForLease(options: AcquireOptions, { place, asking }: Acquirer): Promise<AcquiredLease> {
     const acquire = (signal: AbortSignal | undefined): Promise<AcquiredLease> =>
       this.#engine.acquire(place, { ...options, signal }, asking);
-    return this.bounded(acquire, { kind: 'queued', signal: options.signal });
+    return this.bounded(acquire, { kind: 'queued', waitsFor: 'leaseMs', signal: options.signal });
   }
 
   /** Settles blocking commands, whatever comes of them. */
   #runParked(commands: readonly PoolCommand[], action: BoundedAction<void>): void {
     const isSent = (): boolean => commands.some(({ owner, settled }) => owner !== undefined || settled);
-    this.bounded(action, { kind: 'parked', isSent }).catch((error: unknown) => failAll(commands, error));
+    this.bounded(action, { kind: 'parked', waitsFor: 'leaseMs', isSent }).catch((error: unknown) =>
+      failAll(commands, error),
+    );
   }
 
   #subscribe<E extends MessageEncoding>(
@@ -358,7 +361,7 @@ export abstract class RedisClient extends ScanFacade {
       return;
     }
     command.startedAt = performance.now();
-    this.bounded((signal) => unlessAborted(signal, this.#learn([command])), { kind: 'queued' }).then(
+    this.bounded((signal) => unlessAborted(signal, this.#learn([command])), ASKING).then(
       (blocks) => (blocks ? this.#block([command]) : this.#send(command)),
       (error: unknown) => command.fail(error),
     );
@@ -400,7 +403,7 @@ export abstract class RedisClient extends ScanFacade {
     }
     const startedAt = performance.now();
     for (const command of commands) command.startedAt = startedAt;
-    this.bounded((signal) => unlessAborted(signal, this.#learn(unknown)), { kind: 'queued' }).then(
+    this.bounded((signal) => unlessAborted(signal, this.#learn(unknown)), ASKING).then(
       (blocks) => (blocks ? this.#block(commands) : this.#sendBatch(commands)),
       (error: unknown) => failAll(commands, error),
     );
@@ -416,6 +419,9 @@ export abstract class RedisClient extends ScanFacade {
     this.#engine.submitBatch(commands, this.#affinity);
   }
 }
+
+/** For what the server knows of a command. */
+const ASKING: Bounds = { kind: 'queued', waitsFor: 'serverMs' };
 
 function keysOf({ key }: { readonly key?: string | Buffer | undefined }): readonly (string | Buffer)[] {
   return key === undefined ? [] : [key];

@@ -72,7 +72,8 @@ export class HealthCheck {
 
   #late(timeoutMs: number): Error {
     const reason = `got no reply to PING within ${timeoutMs} ms (timeoutMs of health())`;
-    return this.#engine.error('RP_ERR_COMMAND_TIMEOUT', reason, { maybeExecuted: true });
+    const timeSpent = { serverMs: timeoutMs };
+    return this.#engine.error('RP_ERR_COMMAND_TIMEOUT', reason, { maybeExecuted: true, timeSpent });
   }
 
   #whyDown(): unknown {

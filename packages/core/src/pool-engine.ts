@@ -15,6 +15,7 @@ import type { ResolvedOptions } from './options/resolved-options.js';
 import type { PoolStats } from './stats.js';
 import type { Subscriber } from './subscriber/subscriber.js';
 import type { DialError } from './transport/dial.js';
+import type { LoopDelay } from './transport/loop-delay.js';
 
 /**
  * - `connecting`: no connection yet.
@@ -45,6 +46,7 @@ export interface PoolEngine {
   readonly dedicated: { open(label: string, overrides: RedisOptions): Redis };
   readonly health: HealthCheck;
   readonly events: EngineEvents;
+  readonly delay: LoopDelay;
   readonly status: PoolStatus;
   readonly isUp: boolean;
   /** Accepted for the lanes, and somebody still waits for them. */

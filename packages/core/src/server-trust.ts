@@ -52,11 +52,11 @@ export class ServerTrust implements CredentialHost {
     return true;
   }
 
-  credentialsChanged(auth: Auth): void {
+  credentialsChanged(auth: Auth, isOtherUser: boolean): void {
     // A lease that is held may be inside MULTI; it is closed when it comes back, and idle ones are made anew.
     this.#host.resetLeases();
     for (const connection of this.#host.liveConnections) {
-      if (connection.role !== 'lease') void this.#reauthenticate(connection, auth);
+      if (connection.role !== 'lease') void this.#reauthenticate(connection, auth, isOtherUser);
     }
   }
 
@@ -65,10 +65,12 @@ export class ServerTrust implements CredentialHost {
   }
 
   /** Never rejects. */
-  async #reauthenticate(connection: Connection, auth: Auth): Promise<void> {
+  async #reauthenticate(connection: Connection, auth: Auth, isOtherUser: boolean): Promise<void> {
     const { counters } = this.#host;
     try {
       if (await reauthenticate(connection, auth)) counters.reauthentications += 1;
+      // For a new password alone it would be a gap in the messages for nothing.
+      else if (isOtherUser) connection.outdate();
     } catch (error) {
       if (connection.lost) return;
       counters.reauthenticationsFailed += 1;

@@ -2,6 +2,7 @@ import type { PoolCommand } from '../commands/command.js';
 import { isReadOnly } from '../commands/routing.js';
 import type { CutList } from '../cut-list.js';
 import type { PoolErrors } from '../errors/pool-errors.js';
+import { divideTime } from '../errors/time-spent.js';
 import type { Affinity } from '../lanes/affinity.js';
 import type { PendingCommands } from '../lanes/pending-commands.js';
 import type { ResolvedOptions } from '../options/resolved-options.js';
@@ -122,7 +123,10 @@ export class ClusterCommands implements SlotRouterHost, BlockHost {
     // A read that waits to be sent again may have run the first time.
     const maybeExecuted = command.resendsLeft < retryReads;
     const cause = why ?? lastDialError;
-    command.fail(errors.makeOfMany('RP_ERR_UNAVAILABLE', reason, { cause, maybeExecuted }));
+    const [{ startedAt }, now] = [command, performance.now()];
+    const blockedMs = this.#host.delay.blockedSince(startedAt, now);
+    const timeSpent = divideTime({ elapsedMs: now - startedAt, last: 'connectionMs', blockedMs });
+    command.fail(errors.makeOfMany('RP_ERR_UNAVAILABLE', reason, { cause, maybeExecuted, timeSpent }));
   }
 
   done(command: PoolCommand): void {

@@ -206,7 +206,8 @@ export class ClusterEngine implements PoolEngine, ClusterCommandsHost, ClusterLe
     if (this.#status === 'draining' || this.#status === 'closed') throw this.#endError ?? this.refusalAtEnd();
     if (owner !== undefined) return owner;
     const reason = `has no connection; a lease waited ${limitMs} ms (acquireTimeoutMs)`;
-    const details = { cause: this.lastDialError, maybeExecuted: false };
+    const timeSpent = { connectionMs: limitMs };
+    const details = { cause: this.lastDialError, maybeExecuted: false, timeSpent };
     throw this.error('RP_ERR_ACQUIRE_TIMEOUT', reason, details);
   }
 

@@ -1,5 +1,6 @@
 import { list as knownCommands } from '@ioredis/commands';
 import { Command } from 'ioredis';
+import type { Waiting } from '../errors/time-spent.js';
 import type { Affinity } from '../lanes/affinity.js';
 import type { CommandProfile } from './routing.js';
 
@@ -12,6 +13,8 @@ export type CommandArgument = string | Buffer;
 export interface CommandOwner {
   replied(command: PoolCommand, reply: unknown): void;
   refused(command: PoolCommand, error: Error): void;
+  /** What an unanswered command is waiting for. */
+  waiting(command: PoolCommand): Waiting;
 }
 
 /** Counts the commands whose outcome somebody waits for. */

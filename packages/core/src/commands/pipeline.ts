@@ -1,6 +1,7 @@
 import { RedisPoolError } from '../errors/errors.js';
 import { crossSlotError, statefulCommandError } from '../errors/refusal.js';
 import { withoutArguments } from '../errors/sanitize-error.js';
+import { describeType, describeValue, invalidOption, isRecord, mustBe } from '../options/option-rules.js';
 import { tell, tellCommand } from './callbacks.js';
 import { type Callback, createCommand, type PoolCommand } from './command.js';
 import type { PipelineResult } from './command-types.js';
@@ -151,7 +152,12 @@ export class PipelineChain extends CommandFacade {
   #queue(command: PoolCommand): void {
     if (this.#outcome !== undefined) {
       const name = command.profile.name.toUpperCase();
-      throw new RedisPoolError('RP_ERR_INVALID_OPTION', `A pipeline takes no ${name} after its exec()`);
+      throw invalidOption(`A pipeline takes no ${name} after its exec()`);
+    }
+    if (this.#inTransaction && command.profile.name === 'multi') {
+      throw invalidOption(
+        'A transaction takes no MULTI: Redis does not nest them, and its commands go on the one chain',
+      );
     }
     this.#host.place(command);
     if (this.#inTransaction) this.#keepToOneSlot(command);
@@ -172,18 +178,28 @@ export class PipelineChain extends CommandFacade {
   }
 
   protected addEntries(batch: readonly unknown[]): void {
-    for (const entry of batch) this.#addEntry(entry);
+    // Whoever writes no types may pass anything.
+    if (!Array.isArray(batch)) throw mustBe('commands', 'an array of commands', describeValue(batch));
+    for (const [index, entry] of batch.entries()) this.#addEntry(entry, index);
   }
 
-  #addEntry(entry: unknown): void {
+  #addEntry(entry: unknown, index: number): void {
     const [method, ...args] = Array.isArray(entry) ? entry : [];
     const run = typeof method === 'string' ? Reflect.get(this, method) : undefined;
     if (typeof run !== 'function') {
-      const rule = 'an array of a command name and its arguments';
-      throw new RedisPoolError('RP_ERR_INVALID_OPTION', `Each entry of a pipeline must be ${rule}`);
+      const rule = 'an array of the name of a command and its arguments';
+      // Not the value: what stands in it are arguments.
+      const received = Array.isArray(entry) ? 'an array without the name of one' : describeType(entry);
+      throw mustBe(`commands[${index}]`, rule, received);
     }
     run.apply(this, args);
   }
+}
+
+/** @throws RedisPoolError `RP_ERR_INVALID_OPTION` for what `multi()` cannot begin with */
+export function checkBeginning(commands: unknown): void {
+  if (commands === undefined || Array.isArray(commands) || isRecord(commands)) return;
+  throw mustBe('commands', 'an array of commands, or an object of options', describeValue(commands));
 }
 
 /** `multi()`: as a pipeline that holds one transaction, with the results of that transaction. */

@@ -33,6 +33,9 @@ export interface Spending {
   readonly blockedMs: number;
 }
 
+/** What a call was waiting for when its time was over. */
+export type Waiting = Pick<Spending, 'last' | 'connectionMs'>;
+
 /** Divides the time: what was blocked was spent on nothing else, and the rest on what came last. */
 export function divideTime({ elapsedMs, last, connectionMs = 0, blockedMs }: Spending): TimeSpent {
   const elapsed = Math.round(elapsedMs);

@@ -5,7 +5,7 @@ import type { Counters } from '../counters.js';
 import type { CutList } from '../cut-list.js';
 import type { PoolErrors } from '../errors/pool-errors.js';
 import { withoutArguments } from '../errors/sanitize-error.js';
-import { divideTime, type Spending, type TimeSpent } from '../errors/time-spent.js';
+import { divideTime, type TimeSpent, type Waiting } from '../errors/time-spent.js';
 import { uselessness } from '../errors/useless-connection.js';
 import type { ResolvedOptions } from '../options/resolved-options.js';
 import type { LoopDelay } from '../transport/loop-delay.js';
@@ -201,10 +201,7 @@ export class LaneRouter implements LaneHost, LostCommandsHost {
     const reason =
       `got no reply to ${nameOf(command)} after ${elapsedMs} ms ` +
       `(commandTimeoutMs ${this.#host.options.commandTimeoutMs}; ${lane.inFlight} in flight on lane ${lane.index})`;
-    const timeSpent = this.#timeSpent(command, now, {
-      last: (lane.connection?.unsentBytes ?? 0) > 0 ? 'socketMs' : 'serverMs',
-      connectionMs: Math.max(0, lane.upSince - command.startedAt),
-    });
+    const timeSpent = this.#timeSpent(command, now, lane.waiting(command));
     // Even what still lies in the buffer of the socket goes out later.
     const details = { maybeExecuted: true, timeSpent };
     command.fail(this.#host.errors.makeOfMany('RP_ERR_COMMAND_TIMEOUT', reason, details));
@@ -333,7 +330,7 @@ export class LaneRouter implements LaneHost, LostCommandsHost {
     command.fail(errors.makeOfMany('RP_ERR_UNAVAILABLE', reason, details));
   }
 
-  #timeSpent(command: PoolCommand, now: number, how: Pick<Spending, 'last' | 'connectionMs'>): TimeSpent {
+  #timeSpent(command: PoolCommand, now: number, how: Waiting): TimeSpent {
     const { startedAt } = command;
     const blockedMs = this.#host.delay.blockedSince(startedAt, now);
     return divideTime({ elapsedMs: now - startedAt, blockedMs, ...how });

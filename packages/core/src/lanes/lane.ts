@@ -1,6 +1,7 @@
 import type { CommandOwner, PoolCommand } from '../commands/command.js';
 import { CommandQueue } from '../commands/command-queue.js';
 import { DeadlineSweep } from '../commands/deadline-sweep.js';
+import type { Waiting } from '../errors/time-spent.js';
 import type { Connection } from '../transport/connection.js';
 import type { LoopDelay } from '../transport/loop-delay.js';
 import type { LaneLink } from './lane-link.js';
@@ -63,6 +64,7 @@ export class Lane implements CommandOwner {
   readonly #inFlight = new CommandQueue();
   readonly #sweep: DeadlineSweep;
   #state: LaneState = DOWN;
+  /** When its connection came up: what was called before then has waited for it. */
   #upSince = 0;
   /** Called when the command in front of them is answered, in the order of those commands. */
   #marks: { readonly last: PoolCommand; readonly passed: () => void }[] = [];
@@ -95,11 +97,6 @@ export class Lane implements CommandOwner {
 
   get linkKind(): LaneLink['kind'] | 'none' {
     return this.#state.tag === 'down' ? 'none' : this.#state.link.kind;
-  }
-
-  /** When its connection came up: what was called before then has waited for it. */
-  get upSince(): number {
-    return this.#upSince;
   }
 
   /** Written and unanswered commands, those that timed out included: their replies are still to come. */
@@ -144,6 +141,11 @@ export class Lane implements CommandOwner {
     this.#inFlight.push(command);
     this.counters.commands += 1;
     this.#sweep.arm(command.deadline);
+  }
+
+  waiting({ startedAt }: PoolCommand): Waiting {
+    const connectionMs = Math.max(0, this.#upSince - startedAt);
+    return { last: (this.connection?.unsentBytes ?? 0) > 0 ? 'socketMs' : 'serverMs', connectionMs };
   }
 
   /** Calls back when everything that is in flight now is answered or lost; at once when nothing is. */

@@ -50,6 +50,7 @@ function echo(link: LaneLink, nonce: string): Promise<unknown> {
   command.owner = {
     replied: (_command, reply) => command.fulfil(reply, true),
     refused: (_command, error) => command.fail(error),
+    waiting: () => ({ last: 'connectionMs' }),
   };
   const promise = command.createPromise();
   link.send(command);

@@ -2,6 +2,7 @@ import { type CommandArgument, type CommandOwner, PoolCommand } from '../command
 import { CommandQueue } from '../commands/command-queue.js';
 import type { Place } from '../errors/place.js';
 import { withoutArguments } from '../errors/sanitize-error.js';
+import type { Waiting } from '../errors/time-spent.js';
 import { uselessness } from '../errors/useless-connection.js';
 import { PublicLink } from '../lanes/lane-link.js';
 import type { Connection } from '../transport/connection.js';
@@ -35,6 +36,8 @@ export class LeaseConnection implements CommandOwner {
   acquiredAt: Place | undefined;
   /** What waits at the server on it. */
   readonly works = new Set<BlockingWork>();
+  /** The errors that commands on it ended with for want of an answer. */
+  readonly unanswered = new WeakSet<object>();
   readonly #home: HomeState;
   readonly #errors: LeaseErrors;
   readonly #inFlight = new CommandQueue();
@@ -121,6 +124,10 @@ export class LeaseConnection implements CommandOwner {
     command.refuse(withoutArguments(Object.assign(error, { command: { name: command.name } })) as Error);
   }
 
+  waiting(): Waiting {
+    return { last: this.connection.unsentBytes > 0 ? 'socketMs' : 'serverMs' };
+  }
+
   /**
    * Waits for what is not answered yet and undoes what is known to be left, in one write, both within `limitMs`.
    * Resolves with whether the connection may be used again.
@@ -196,7 +203,7 @@ export class LeaseConnection implements CommandOwner {
       // Its reply is still owed: nobody else gets this connection.
       this.state.doubt();
       this.#onAnswered();
-      command.fail(this.#errors.late(command, timeoutMs, this.connection));
+      this.#failUnanswered(command, this.#errors.late(command, timeoutMs, this.connection));
       // Behind a command that waits at the server nothing else is answered either.
       const isSilent = socket.bytesRead === receivedBefore && this.works.size === 0;
       if (isSilent && timeoutMs >= SHORTEST_STALL_MS) this.#errors.silent(this.connection, timeoutMs);
@@ -226,6 +233,11 @@ export class LeaseConnection implements CommandOwner {
     if (command.settled) return;
     const { writeNumber } = command.batch?.decisive ?? command;
     const maybeExecuted = writeNumber !== 0 && writeNumber <= this.connection.coalescer.flushed;
-    command.fail(this.#errors.lost(command, cause, maybeExecuted));
+    this.#failUnanswered(command, this.#errors.lost(command, cause, maybeExecuted));
+  }
+
+  #failUnanswered(command: PoolCommand, error: unknown): void {
+    if (typeof error === 'object' && error !== null) this.unanswered.add(error);
+    command.fail(error);
   }
 }

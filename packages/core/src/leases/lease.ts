@@ -3,8 +3,8 @@ import { tell } from '../commands/callbacks.js';
 import { createCommand, type PoolCommand } from '../commands/command.js';
 import type { LeaseCommands, PipelineResult, RedisPipeline } from '../commands/command-types.js';
 import { CommandFacade } from '../commands/facade.js';
-import { MultiChain, PipelineChain, type PipelineHost } from '../commands/pipeline.js';
-import { type CommandClass, classify, profileOf } from '../commands/routing.js';
+import { checkBeginning, MultiChain, PipelineChain, type PipelineHost } from '../commands/pipeline.js';
+import { type CommandClass, classify, isReadOnly, profileOf } from '../commands/routing.js';
 import type { Engine } from '../engine.js';
 import { statefulCommandError } from '../errors/refusal.js';
 import { waitClassOf, waitLimitMs, waitOf } from './blocking-timeout.js';
@@ -47,6 +47,7 @@ export class RedisLease extends CommandFacade implements AsyncDisposable {
   readonly #terms: LeaseTerms;
   #state: LeaseState = { tag: 'held' };
   #uses = 0;
+  #writes = 0;
 
   /** @internal */
   constructor(engine: Engine, terms: LeaseTerms) {
@@ -66,6 +67,16 @@ export class RedisLease extends CommandFacade implements AsyncDisposable {
   /** @internal How often it was used; `busy` while something of it is unanswered. */
   get use(): number | 'busy' {
     return this.#terms.slot.resource.isAtRest ? this.#uses : 'busy';
+  }
+
+  /** @internal How many commands it sent that may have changed something. */
+  get writes(): number {
+    return this.#writes;
+  }
+
+  /** @internal Whether a command of it ended with this error, for want of an answer. */
+  leftUnanswered(error: object): boolean {
+    return this.#terms.slot.resource.unanswered.has(error);
   }
 
   /** @internal */
@@ -89,6 +100,7 @@ export class RedisLease extends CommandFacade implements AsyncDisposable {
   multi(
     argument?: readonly (readonly unknown[])[] | { readonly pipeline: false },
   ): RedisPipeline | Promise<'OK'> {
+    checkBeginning(argument);
     if (argument !== undefined && 'pipeline' in argument) {
       return this.execute(createCommand('multi', profileOf('multi'), [], 'utf8', undefined)) as Promise<'OK'>;
     }
@@ -153,6 +165,7 @@ export class RedisLease extends CommandFacade implements AsyncDisposable {
   #send(command: PoolCommand, commandClass: CommandClass): void {
     this.#engine.counters.commands += 1;
     this.#uses += 1;
+    if (mayWrite(command)) this.#writes += 1;
     if (commandClass === 'blocking') this.#block([command]);
     else
       this.#terms.slot.resource.send(
@@ -184,6 +197,7 @@ export class RedisLease extends CommandFacade implements AsyncDisposable {
   #sendAll(commands: readonly PoolCommand[]): void {
     this.#engine.counters.commands += commands.length;
     this.#uses += 1;
+    this.#writes += commands.filter(mayWrite).length;
     if (commands.some((command) => waitClassOf(command) === 'blocking')) this.#block(commands);
     else {
       const limitMs = waitLimitMs(waitOf(commands), this.#engine.options.commandTimeoutMs);
@@ -196,4 +210,9 @@ export class RedisLease extends CommandFacade implements AsyncDisposable {
     const reason = `got a command through a lease that was ${why}`;
     return this.#engine.error('RP_ERR_LEASE_RELEASED', reason, { maybeExecuted: false });
   }
+}
+
+function mayWrite({ profile, args }: PoolCommand): boolean {
+  if (profile.name === 'watch' || profile.name === 'unwatch') return false;
+  return classify(profile, args) !== 'connection-relative' && !isReadOnly(profile, args);
 }

@@ -1,5 +1,5 @@
 import type { RedisPipeline } from '../commands/command-types.js';
-import { isRedisPoolError } from '../errors/errors.js';
+import { isRedisPoolError, RedisPoolError } from '../errors/errors.js';
 import type { PoolEngine } from '../pool-engine.js';
 import type { RedisLease } from './lease.js';
 
@@ -36,8 +36,18 @@ export async function runTransaction(
   { retries = DEFAULT_RETRIES, pause }: TransactionSettings,
 ): Promise<unknown[]> {
   const endsAt = performance.now() + engine.options.commandTimeoutMs;
+  let hasWritten = false;
   for (let attempt = 0; ; attempt += 1) {
-    const replies = await attemptOnce(lease, keys, fn);
+    const queue = lease.multi();
+    const { writes } = lease;
+    try {
+      await lease.call('WATCH', [...keys]);
+      await fn(lease, queue);
+    } catch (error) {
+      throw hasWritten || lease.writes > writes ? error : withoutEffect(lease, error);
+    }
+    hasWritten ||= lease.writes > writes;
+    const replies = await attemptOnce(queue);
     if (replies !== undefined) return replies;
     engine.counters.conflicts += 1;
     const pauseMs = Math.random() * Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** attempt);
@@ -48,14 +58,7 @@ export async function runTransaction(
 }
 
 /** The replies, or `undefined` after a conflict. */
-async function attemptOnce(
-  lease: RedisLease,
-  keys: readonly (string | Buffer)[],
-  fn: TransactionFunction,
-): Promise<unknown[] | undefined> {
-  await lease.call('WATCH', [...keys]);
-  const queue = lease.multi();
-  await fn(lease, queue);
+async function attemptOnce(queue: RedisPipeline): Promise<unknown[] | undefined> {
   // MULTI alone stands in it: nothing to do, and what is watched is forgotten when the lease goes back.
   if (queue.length === 1) return [];
   try {
@@ -64,6 +67,17 @@ async function attemptOnce(
     if (isRedisPoolError(error) && error.code === 'RP_ERR_CONFLICT') return undefined;
     throw error;
   }
+}
+
+/** Of a transaction that sent nothing but reads: one of them may have run, and nothing was written. */
+function withoutEffect(lease: RedisLease, error: unknown): unknown {
+  if (!isRedisPoolError(error) || error.maybeExecuted !== true || !lease.leftUnanswered(error)) return error;
+  const { code, message, cause, timeSpent } = error;
+  const details = cause === undefined ? { timeSpent } : { timeSpent, cause };
+  return new RedisPoolError(code, `${message}; nothing that the transaction writes was sent`, {
+    ...details,
+    maybeExecuted: false,
+  });
 }
 
 function conflict(engine: PoolEngine, keyCount: number, attempts: number): Error {

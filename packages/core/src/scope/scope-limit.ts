@@ -1,5 +1,6 @@
 import type { PoolCommand } from '../commands/command.js';
 import { isReadOnly } from '../commands/routing.js';
+import { divideTime, type TimeSpent, type Waiting } from '../errors/time-spent.js';
 import { onAbort } from '../on-abort.js';
 import type { PoolEngine } from '../pool-engine.js';
 import type { BoundedAction, Bounds } from './bounds.js';
@@ -13,6 +14,9 @@ interface Limited {
   readonly isSent: boolean;
   /** Whether its outcome is wanted also by a client that is gone: once it was sent, a write is left to finish. */
   readonly writes: boolean;
+  readonly startedAt: number;
+  /** What it is waiting for. */
+  readonly waiting: Waiting;
   end(error: unknown): void;
 }
 
@@ -34,6 +38,14 @@ class LimitedCommand implements Limited {
   get writes(): boolean {
     const { batch, profile, args } = this.#command;
     return batch !== undefined || !isReadOnly(profile, args);
+  }
+
+  get startedAt(): number {
+    return this.#command.startedAt;
+  }
+
+  get waiting(): Waiting {
+    return this.#command.owner?.waiting(this.#command) ?? { last: 'connectionMs' };
   }
 
   end(error: unknown): void {
@@ -99,7 +111,7 @@ export class ScopeLimit {
     if (!this.#tracks) return undefined;
     const { signal } = this.#terms;
     if (signal?.aborted) return signal.reason;
-    return performance.now() >= this.#endsAt ? this.#timeoutError(false) : undefined;
+    return performance.now() >= this.#endsAt ? this.#timeoutError(undefined) : undefined;
   }
 
   /** Why nothing that waits at the server may start any more, if so. */
@@ -126,16 +138,22 @@ export class ScopeLimit {
   }
 
   /** Runs something that ends itself, in its own way, with a signal. The caller's own is not aborted yet. */
-  async run<T>(action: BoundedAction<T>, { kind, signal, isSent = never }: Bounds): Promise<T> {
+  async run<T>(action: BoundedAction<T>, { kind, waitsFor, signal, isSent = never }: Bounds): Promise<T> {
     const refusal = kind === 'parked' ? this.refusalToWait() : this.refusal();
     if (refusal !== undefined) throw refusal;
     const controller = new AbortController();
+    const engine = this.#engine;
     const limited: Limited = {
       kind,
       get isSent() {
         return isSent();
       },
       writes: false,
+      startedAt: performance.now(),
+      get waiting(): Waiting {
+        if (isSent()) return { last: 'serverMs' };
+        return { last: engine.isUp ? waitsFor : 'connectionMs' };
+      },
       end: (error) => controller.abort(error),
     };
     const { waits } = this.#terms;
@@ -187,13 +205,22 @@ export class ScopeLimit {
   // One turn later: replies that lie in the socket already are in time.
   readonly #onDeadline = (): void => {
     setImmediate(() => {
-      for (const limited of [...this.#running]) limited.end(this.#timeoutError(limited.isSent));
+      for (const limited of [...this.#running]) limited.end(this.#timeoutError(limited));
     });
   };
 
-  #timeoutError(maybeExecuted: boolean): Error {
+  /** `late`: what is still running; without it nothing was started, and no time went. */
+  #timeoutError(late: Limited | undefined): Error {
     const reason = `ended a command of ${this.#terms.label()}: its timeoutMs of ${this.#timeoutMs} passed`;
-    return this.#engine.error('RP_ERR_COMMAND_TIMEOUT', reason, { maybeExecuted });
+    const timeSpent = late === undefined ? undefined : this.#timeSpent(late);
+    const maybeExecuted = late?.isSent ?? false;
+    return this.#engine.error('RP_ERR_COMMAND_TIMEOUT', reason, { maybeExecuted, timeSpent });
+  }
+
+  #timeSpent({ startedAt, waiting }: Limited): TimeSpent {
+    const now = performance.now();
+    const blockedMs = this.#engine.delay.blockedSince(startedAt, now);
+    return divideTime({ elapsedMs: now - startedAt, blockedMs, ...waiting });
   }
 }
 

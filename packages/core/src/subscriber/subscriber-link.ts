@@ -3,6 +3,9 @@ import type { Connection } from '../transport/connection.js';
 /** How long the connection stays open without any subscription: the next one is often not far. */
 const LINGER_MS = 1_000;
 
+/** How long a connection that was replaced may take to end. */
+const QUIT_MS = 500;
+
 /** What a link needs of its subscriber. */
 export interface LinkHost {
   /** Makes one attempt, when it makes sense to. */
@@ -36,6 +39,7 @@ export class SubscriberLink {
   #state: State = { kind: 'closed' };
   #attempt = new AbortController();
   #running: Promise<void> | undefined;
+  #replacing: Promise<void> | undefined;
 
   constructor(host: LinkHost) {
     this.#host = host;
@@ -68,8 +72,8 @@ export class SubscriberLink {
 
   /** Ends the connection, with QUIT for at most `quitLimitMs`. There must be no subscription any more. */
   async close(quitLimitMs: number): Promise<void> {
-    if (this.#state.kind === 'opening') this.#giveUp();
-    await this.#running;
+    this.#giveUp();
+    await Promise.all([this.#running, this.#replacing]);
     const state = this.#state;
     if (state.kind !== 'open' && state.kind !== 'lingering') return;
     this.#setState({ kind: 'closing', connection: state.connection });
@@ -81,7 +85,7 @@ export class SubscriberLink {
   /** Ends the connection at once. There must be no subscription any more. */
   destroy(): void {
     const state = this.#state;
-    if (state.kind === 'opening') this.#giveUp();
+    this.#giveUp();
     // The close() that waits for it goes on.
     if (state.kind === 'closing') state.connection.destroy();
     if (state.kind === 'open' || state.kind === 'lingering') this.#drop(state.connection);
@@ -129,6 +133,31 @@ export class SubscriberLink {
     this.#setState({ kind: 'open', connection });
     this.#host.connected(connection);
     connection.onLost((cause) => this.#lost(connection, cause));
+    connection.onOutdated(() => {
+      this.#replacing ??= this.#replace(connection).finally(() => {
+        this.#replacing = undefined;
+      });
+    });
+  }
+
+  /** Opens the next connection before the old one goes, which stays when there is none to be had. Never rejects. */
+  async #replace(old: Connection): Promise<void> {
+    if (!this.#host.reserve()) {
+      // No place for two: the next one takes the place of this one.
+      old.destroy(new Error('The credentials have changed'));
+      return;
+    }
+    const next = await this.#dial();
+    const state = this.#state;
+    if (next === undefined || state.kind !== 'open' || state.connection !== old) {
+      next?.destroy();
+      await next?.gone;
+    } else {
+      this.#host.disconnected();
+      this.#opened(next, true);
+      await old.quit(QUIT_MS);
+    }
+    this.#host.free();
   }
 
   #lost(connection: Connection, cause: Error | undefined): void {

@@ -17,6 +17,7 @@ export class Connection {
   #lost = false;
   #endedByPool = false;
   #lastError: Error | undefined;
+  #onOutdated: () => void = () => {};
   readonly #onLost: ((cause: Error | undefined) => void)[] = [];
   #resolveGone!: () => void;
 
@@ -57,6 +58,16 @@ export class Connection {
   onLost(listener: (cause: Error | undefined) => void): void {
     if (this.#lost) listener(this.#lastError);
     else this.#onLost.push(listener);
+  }
+
+  /** `listener` is called when another connection should take its place. */
+  onOutdated(listener: () => void): void {
+    this.#onOutdated = listener;
+  }
+
+  /** To be called when it is somebody else who should be connected by now, and this one cannot be told. */
+  outdate(): void {
+    if (!this.#lost) this.#onOutdated();
   }
 
   /** Ends the connection at once; what is in flight on it is lost. `cause`: what is wrong with it. */

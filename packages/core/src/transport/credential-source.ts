@@ -9,8 +9,8 @@ const [RETRY_SHARE, SHORTEST_RETRY_MS] = [0.05, 1_000];
 const LONGEST_TIMER_MS = 2_147_483_647;
 
 export interface CredentialHost {
-  /** The answer is another one than before: who is connected has to say it again. */
-  credentialsChanged(auth: Auth): void;
+  /** The answer is another one than before, perhaps for another user: who is connected has to say it again. */
+  credentialsChanged(auth: Auth, isOtherUser: boolean): void;
   credentialsFailed(error: unknown): void;
 }
 
@@ -39,8 +39,9 @@ export class CredentialSource {
     this.#scheduleNext(answer.validForMs);
     const before = this.#last;
     this.#last = answer;
-    const changed = before?.password !== answer.password || before?.username !== answer.username;
-    if (before !== undefined && changed) this.#host.credentialsChanged(answer);
+    const isOtherUser = before?.username !== answer.username;
+    const changed = before?.password !== answer.password || isOtherUser;
+    if (before !== undefined && changed) this.#host.credentialsChanged(answer, isOtherUser);
     return answer;
   }
 

@@ -58,7 +58,12 @@ describe('credentials that change', () => {
       });
       await pool.ready();
       await pool.ready();
-      await pool.subscribe('news', () => {});
+      const messages: string[] = [];
+      let gaps = 0;
+      const onGap = (): void => {
+        gaps += 1;
+      };
+      await pool.subscribe('news', (message) => messages.push(message), { onGap });
       await waitUntil(() => pool.stats().leases.idle === 1, { what: 'an idle lease' });
       await waitUntil(() => pool.stats().lanes.every(({ up }) => up), { what: 'all lanes are up' });
       expect(await usersOf(pool.name)).toEqual([
@@ -68,12 +73,84 @@ describe('credentials that change', () => {
         'subscriber first',
       ]);
       answer = { ...answer, username: 'second', password: 'two' };
-      const subscriber = protocol === 3 ? 'second' : 'first';
-      const changed = ['lane second', 'lane second', 'lease second', `subscriber ${subscriber}`];
+      const changed = ['lane second', 'lane second', 'lease second', 'subscriber second'];
       await waitUntil(async () => `${await usersOf(pool.name)}` === `${changed}`, { what: 'they are told' });
+      // Who subscribes with RESP2 cannot be told, and gets another connection.
       const told = protocol === 3 ? 3 : 2;
       await waitUntil(() => pool.stats().reauthentications === told, { what: 'they have answered' });
+      const isSubscribed = async () =>
+        `${await server.adminCommand('PUBSUB', 'NUMSUB', 'news')}` === 'news,1';
+      await waitUntil(isSubscribed, { what: 'there is one subscription' });
+      await pool.publish('news', 'after');
+      await waitUntil(() => messages.length === 1, { what: 'the message' });
+      expect(gaps).toBe(protocol === 3 ? 0 : 1);
       expect(pool.stats().lostConnections).toBe(0);
+      expect(pool.stats().subscriber.reconnects).toBe(gaps);
+      await waitUntil(() => pool.stats().connections.used === 4, { what: 'each place is given back' });
+    },
+  );
+
+  test.each([
+    ['refuses', 'keeps', 20],
+    ['has no place for', 'loses and opens again', 2],
+  ])(
+    'a server that %s the next user: a RESP2 subscriber %s its connection',
+    async (why, _, maxConnections) => {
+      await setUser('first', 'one');
+      if (why !== 'refuses') await setUser('second', 'two');
+      let answer: Credentials = { username: 'first', password: 'one', validForMs: 200 };
+      const pool = openPool({
+        url: proxy.url,
+        redis: { protocol: 2 },
+        credentials: () => answer,
+        reconnect: FAST_RECONNECT,
+        maxConnections,
+      });
+      const messages: string[] = [];
+      await pool.ready();
+      await pool.subscribe('news', (message) => messages.push(message));
+      answer = { ...answer, username: 'second', password: 'two' };
+      if (why === 'refuses') {
+        const { connectAttempts } = pool.stats();
+        await waitUntil(() => pool.stats().connectAttempts > connectAttempts, { what: 'an attempt' });
+        await waitUntil(() => pool.stats().errors.RP_ERR_AUTH === 1, { what: 'it was refused' });
+        expect(await usersOf(pool.name)).toEqual(['lane first', 'subscriber first']);
+      } else {
+        const isChanged = async () => `${await usersOf(pool.name)}` === 'lane second,subscriber second';
+        await waitUntil(isChanged, { what: 'all are told' });
+        await waitUntil(() => pool.stats().subscriber.connected, { what: 'the subscriber is back' });
+      }
+      const publish = async () => {
+        await server.adminCommand('PUBLISH', 'news', 'later');
+        return messages.length > 0;
+      };
+      await waitUntil(publish, { what: 'a message' });
+      expect(pool.stats().connections.used).toBe(2);
+    },
+  );
+
+  test.each(['close', 'destroy'] as const)(
+    '%s() while a subscriber is being replaced leaves nothing',
+    async (end) => {
+      await setUser('first', 'one');
+      await setUser('second', 'two');
+      let answer: Credentials = { username: 'first', password: 'one', validForMs: 200 };
+      let connects = 0;
+      const pool = openPool({
+        url: proxy.url,
+        redis: { protocol: 2 },
+        credentials: () => answer,
+        hooks: { connect: () => (++connects > 2 ? new Promise(() => {}) : undefined) },
+      });
+      await pool.ready();
+      await pool.subscribe('news', () => {});
+      answer = { ...answer, username: 'second', password: 'two' };
+      await waitUntil(() => connects === 3, { what: 'the next connection is on its way' });
+      if (end === 'destroy') pool.destroy();
+      const report = await pool.close({ timeoutMs: 5_000 });
+      expect(report).toMatchObject({ drained: true, cutCommands: 0 });
+      expect(report.durationMs).toBeLessThan(2_000);
+      await waitUntil(async () => (await usersOf(pool.name)).length === 0, { what: 'no connection is left' });
     },
   );
 

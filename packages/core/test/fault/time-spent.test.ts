@@ -1,9 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type FaultProxy, type RedisServer, startFaultProxy, startRedis } from '@redis-pool/testkit';
+import {
+  type FaultProxy,
+  type RedisServer,
+  startFaultProxy,
+  startRedis,
+  waitUntil,
+} from '@redis-pool/testkit';
 import { useLeakCheck } from '@redis-pool/testkit/vitest';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { TimeSpent } from '../../src/index.js';
-import { block, errorOf, usePools } from './pool-harness.js';
+import type { RequestRedis, TimeSpent } from '../../src/index.js';
+import { block, errorOf, outcomeOf, usePools } from './pool-harness.js';
 
 const FAST_RECONNECT = { minDelayMs: 5, maxDelayMs: 20 };
 const LIMIT_MS = 400;
@@ -32,10 +38,10 @@ function open(options: Parameters<typeof openPool>[0] = {}) {
 }
 
 /** The parts of the time, which have to add up to the whole. */
-function partsOf(error: Record<string, unknown> & Error): TimeSpent {
+function partsOf(error: Record<string, unknown> & Error, leastMs = LIMIT_MS - 1): TimeSpent {
   const spent = error.timeSpent as Record<string, number>;
   const sum = Object.values(spent).reduce((total, ms) => total + ms, 0);
-  expect(sum).toBeGreaterThanOrEqual(LIMIT_MS - 1);
+  expect(sum).toBeGreaterThanOrEqual(leastMs);
   expect(sum).toBeLessThan(LIMIT_MS + 600);
   for (const [key, ms] of Object.entries(spent)) expect(error.message, key).toContain(`${ms} ms `);
   return spent;
@@ -122,6 +128,49 @@ describe('a call that took too long says where the time went:', () => {
       expect(partsOf(error).serverMs).toBeGreaterThan(LIMIT_MS / 2);
       server.thaw();
     });
+  });
+
+  test.each([
+    ['a command', 'serverMs', (scope: RequestRedis) => scope.get('key')],
+    ['a pipeline', 'serverMs', (scope: RequestRedis) => scope.pipeline().get('key').exec()],
+    ['a question about a command', 'serverMs', (scope: RequestRedis) => scope.call('no.such.command')],
+    ['a blocking command', 'serverMs', (scope: RequestRedis) => scope.blpop('empty', 0)],
+    ['a lease', 'leaseMs', (scope: RequestRedis) => scope.acquire()],
+  ] as const)('a scope of which the deadline passes for %s', async (what, part, call) => {
+    const pool = open({ commandTimeoutMs: 10_000, acquireTimeoutMs: 10_000, maxConnections: 2 });
+    await pool.ready();
+    const held = what === 'a lease' ? await pool.acquire() : undefined;
+    if (what !== 'a lease' && what !== 'a blocking command') server.freeze();
+    const error = await errorOf(call(pool.scope({ timeoutMs: LIMIT_MS })));
+    expect(error).toMatchObject({ code: 'RP_ERR_COMMAND_TIMEOUT' });
+    // The time of a scope runs from before the call.
+    expect(partsOf(error, LIMIT_MS / 2)[part]).toBeGreaterThan(LIMIT_MS / 2);
+    await held?.release();
+  });
+
+  test.each([
+    ['a command', (scope: RequestRedis) => scope.get('key')],
+    ['a lease', (scope: RequestRedis) => scope.acquire()],
+    ['a blocking command', (scope: RequestRedis) => scope.blpop('empty', 0)],
+  ] as const)('a scope of which the deadline passes in an outage for %s', async (_what, call) => {
+    proxy.refuse();
+    const pool = open({ commandTimeoutMs: 10_000, acquireTimeoutMs: 10_000 });
+    const error = await errorOf(call(pool.scope({ timeoutMs: LIMIT_MS })));
+    expect(error).toMatchObject({ code: 'RP_ERR_COMMAND_TIMEOUT', maybeExecuted: false });
+    expect(partsOf(error, LIMIT_MS / 2).connectionMs).toBeGreaterThan(LIMIT_MS / 2);
+  });
+
+  test('but not one that comes when its scope is over: it took none', async () => {
+    const pool = open();
+    await pool.ready();
+    const scope = pool.scope({ timeoutMs: 1 });
+    let error: Error | undefined;
+    const isRefused = async () => {
+      error = (await outcomeOf(scope.get('key'))).error as Error | undefined;
+      return error !== undefined && !('timeSpent' in error);
+    };
+    await waitUntil(isRefused, { what: 'a command is refused' });
+    expect(error).toMatchObject({ code: 'RP_ERR_COMMAND_TIMEOUT', maybeExecuted: false });
   });
 
   test('a subscription', async () => {

@@ -83,7 +83,9 @@ describe('health()', () => {
     expect(health.error).toMatchObject({
       code: 'RP_ERR_COMMAND_TIMEOUT',
       maybeExecuted: true,
-      message: `Redis pool "${pool.name}" got no reply to PING within 50 ms (timeoutMs of health())`,
+      message:
+        `Redis pool "${pool.name}" got no reply to PING within 50 ms (timeoutMs of health()). ` +
+        'Where the time went: 50 ms waiting for the server',
     });
     server.thaw();
     expect(await long).toMatchObject({ ok: true });

@@ -269,6 +269,64 @@ describe('the end of a transaction', () => {
     await untilAtRest(pool);
   });
 
+  test('by the loss of its WATCH or of a read: nothing was sent that writes', async () => {
+    const pool = openPool({ url: server.url, commandTimeoutMs: 300 });
+    const readAndQueue: TransactionFunction = async (read, queue) => {
+      queue.set('key', `${await read.get('key')}`);
+    };
+    const never = { maybeExecuted: false, retryable: true };
+    await pool.lease(() => 1);
+    server.freeze();
+    const watch = await errorOf(pool.transaction(['key'], readAndQueue));
+    expect(watch).toMatchObject({ code: 'RP_ERR_COMMAND_TIMEOUT', ...never });
+    expect(watch.timeSpent).toMatchObject({ serverMs: expect.any(Number) });
+    server.thaw();
+    const late = pool.transaction(['key'], (read, queue) => {
+      server.freeze();
+      return readAndQueue(read, queue);
+    });
+    expect(await errorOf(late)).toMatchObject({ code: 'RP_ERR_COMMAND_TIMEOUT', ...never });
+    server.thaw();
+    const lost = pool.transaction(['key'], async (read, queue) => {
+      await read.client('ID');
+      server.freeze();
+      const reading = readAndQueue(read, queue);
+      await Promise.all([reading, server.kill()]);
+    });
+    expect(await errorOf(lost)).toMatchObject({ code: 'RP_ERR_CONNECTION_LOST', ...never });
+    await server.restart();
+    expect(await pool.exists('key')).toBe(0);
+  });
+
+  test('by the loss of its EXEC, of a write ahead of it, or of somebody else: it may have run', async () => {
+    const pool = openPool({ url: server.url, commandTimeoutMs: 300 });
+    const losses: TransactionFunction[] = [
+      (_, queue) => {
+        queue.incr('count');
+        server.freeze();
+      },
+      async (read) => {
+        await read.incr('ahead');
+        server.freeze();
+        await read.get('key');
+      },
+      async (read) => {
+        server.freeze();
+        await read.incr('ahead');
+      },
+      async (read) => {
+        await read.get('key');
+        server.freeze();
+        await pool.incr('count');
+      },
+    ];
+    for (const lose of losses) {
+      const error = await errorOf(pool.transaction(['key'], lose));
+      server.thaw();
+      expect(error).toMatchObject({ code: 'RP_ERR_COMMAND_TIMEOUT', maybeExecuted: true, retryable: false });
+    }
+  });
+
   test('by close() in the middle: it is finished when it comes to an end in time', async () => {
     const pool = openPool({ url: server.url });
     const begun = deferred();
