@@ -168,6 +168,11 @@ export class RedisPool extends RedisClient {
   destroy(error?: Error): void {
     const isLast = this.#leave();
     if (isLast && this.engine.status === 'closed') return;
+    if (isLast && this.#closing !== undefined) {
+      // It is the close() that reports.
+      void this.engine.shut(0, error);
+      return;
+    }
     const closed = isLast ? cutAndClose(this.engine, error) : Promise.resolve(NOTHING_CUT);
     this.#closing ??= closed;
   }

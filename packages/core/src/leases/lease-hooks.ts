@@ -16,12 +16,15 @@ export async function runHook(hook: LeaseHook, context: HookContext, limits: Hoo
   let end = (): void => {};
   const limit = new Promise<never>((_, reject) => {
     const unwatch = limits.signals.map((signal) => onAbort(signal, () => reject(signal?.reason)));
+    for (const signal of limits.signals) if (signal?.aborted) reject(signal.reason);
     const timer = setTimeout(() => reject(onTimeout()), Math.max(1, timeoutMs));
     end = () => {
       clearTimeout(timer);
       for (const stop of unwatch) stop();
     };
   });
+  // The hook may throw before anybody listens.
+  limit.catch(() => {});
   try {
     await Promise.race([hook(context), limit]);
   } finally {

@@ -47,6 +47,8 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
   readonly #reports: LeaseReports;
   /** Ends attempts to connect and hooks that run. */
   readonly #abort = new AbortController();
+  /** Ends the waits for the hook `release`, which may hang. */
+  readonly #end = new AbortController();
   #phase: Phase = { tag: 'open' };
   #lanesSeen = 0;
 
@@ -174,6 +176,7 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
   async destroy(error?: unknown): Promise<void> {
     if (this.#phase.tag !== 'closed') {
       this.#phase = { tag: 'closed', error };
+      this.#end.abort();
       this.drain();
       this.#watch.close();
       this.forgotten.close();
@@ -339,10 +342,20 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
     this.#tenants.set(slot, 'command');
     for (const work of lease.works) work.cancel((maybeExecuted) => this.#reports.released(maybeExecuted));
     this.#giveBack(slot, lease.isClean || (await lease.clean(this.commandTimeoutMs)));
+    await this.#runReleaseHook();
+  }
+
+  /** Never rejects, and does not wait for a hook for longer than a command may take, nor for the end of the pool. */
+  async #runReleaseHook(): Promise<void> {
     const { hooks, logger, name } = this.#host.options;
+    if (hooks.release === undefined) return;
+    const { commandTimeoutMs: timeoutMs } = this;
+    const { signal } = this.#end;
+    const onTimeout = (): Error => new Error(`It still runs after ${timeoutMs} ms (commandTimeoutMs)`);
     try {
-      await hooks.release?.({ pool: name });
+      await runHook(hooks.release, { pool: name }, { timeoutMs, signals: [signal], onTimeout });
     } catch (error) {
+      if (error === signal.reason) return;
       logger.error({ pool: name, err: error }, `The hook "release" of Redis pool "${name}" failed`);
     }
   }

@@ -48,7 +48,10 @@ export interface PoolHooks {
    * acquire. What it throws fails that acquire.
    */
   readonly acquire?: ((context: HookContext) => void | Promise<void>) | undefined;
-  /** When a lease came back, clean or destroyed; `release()` waits for it. What it throws is only logged. */
+  /**
+   * When a lease came back, clean or destroyed; `release()` waits for it, for as long as a command may take and until the
+   * pool is closed. What it throws is only logged.
+   */
   readonly release?: ((context: HookContext) => void | Promise<void>) | undefined;
   /** When the last handle is closed and the pool stops taking work. */
   readonly drain?: ((context: HookContext) => void | Promise<void>) | undefined;

@@ -17,6 +17,7 @@ import {
   expectIdle,
   isIdle,
   LINKS,
+  measureStalls,
   outcomeOf,
   useLink,
   usePools,
@@ -79,6 +80,7 @@ describe.each(LINKS)('deadlines over the %s link', (link) => {
     await pool.ready();
     server.freeze();
     const lateness: Promise<number>[] = [];
+    const stalls = measureStalls();
     for (let count = 0; count < 100; count += 1) {
       const call = outcomeOf(pool.get('key'));
       const control = controlTimer(commandTimeoutMs);
@@ -86,7 +88,9 @@ describe.each(LINKS)('deadlines over the %s link', (link) => {
       await nextTurn();
       block(1);
     }
-    expect(Math.max(...(await Promise.all(lateness)))).toBeLessThan(GRACE_MS);
+    const latest = Math.max(...(await Promise.all(lateness)));
+    // Of a hundred pairs of timers some other process may come in between one.
+    expect(latest).toBeLessThan(GRACE_MS + Math.min(stalls.stop(), NOISE_MS));
   });
 
   test('a late reply is swallowed and every later caller gets its own', async () => {

@@ -96,6 +96,23 @@ export function controlTimer(delayMs: number): Promise<number> {
   });
 }
 
+/** Measures for how long at most the machine let nothing of this process run; `stop()` says it. */
+export function measureStalls(): { stop(): number } {
+  let longestMs = 0;
+  let last = performance.now();
+  const ticker = setInterval(() => {
+    const now = performance.now();
+    longestMs = Math.max(longestMs, now - last);
+    last = now;
+  }, 1);
+  return {
+    stop() {
+      clearInterval(ticker);
+      return longestMs;
+    },
+  };
+}
+
 /** Blocks the event loop. */
 export function block(ms: number): void {
   const until = performance.now() + ms;

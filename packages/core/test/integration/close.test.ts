@@ -468,6 +468,22 @@ describe('destroy()', () => {
     expect(codeOf((await running).error)).toBe('RP_ERR_CLOSED');
   });
 
+  test('during a close() is told once in the log, with what was cut', async () => {
+    const lines: unknown[] = [];
+    const note = (fields: object): void => void ('cutCommands' in fields && lines.push(fields.cutCommands));
+    const logger = { info: note, warn: note, error: note, debug: note };
+    const pool = openPool({ url: server.url, logger });
+    await pool.ready();
+    server.freeze();
+    const running = outcomeOf(pool.get('key'));
+    const closing = pool.close({ timeoutMs: 5_000 });
+    pool.destroy();
+    pool.destroy();
+    await Promise.all([closing, running]);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(lines).toEqual([1]);
+  });
+
   test('may be called at any time and any number of times', async () => {
     const unused = openPool({ url: server.url });
     unused.destroy();

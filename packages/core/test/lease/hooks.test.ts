@@ -182,6 +182,36 @@ describe('the hooks acquire and release', () => {
   });
 });
 
+describe('release() with a hook that hangs', () => {
+  const release = () => new Promise<void>(() => {});
+
+  test('settles at the limit of a command, and the hook is named in the log', async () => {
+    const { logger, lines } = keepingLogger();
+    const pool = openWith({ release }, { logger, commandTimeoutMs: 150 });
+    await pool.lease(() => 1);
+    const control = controlTimer(150);
+    const { value, settledAt } = await outcomeOf(pool.lease(() => 'done'));
+    expect(value).toBe('done');
+    expect(settledAt - (await control)).toBeLessThan(GRACE_MS);
+    expect(lines.filter(({ level }) => level === 'error')[0]?.message).toContain('"release"');
+    expectAtRest(pool);
+  });
+
+  test.each(['close', 'destroy'] as const)('settles with %s()', async (end) => {
+    const { logger, lines } = keepingLogger();
+    const pool = openWith({ release }, { logger, commandTimeoutMs: 20_000 });
+    const before = outcomeOf(pool.lease(() => 'done'));
+    await waitUntil(() => pool.stats().leases.idle === 1, { what: 'the connection is back' });
+    const held = await pool.acquire();
+    if (end === 'close') setImmediate(() => void held.release());
+    else pool.destroy();
+    await pool.close();
+    expect(await before).toMatchObject({ value: 'done' });
+    await held.release();
+    expect(lines.filter(({ level }) => level === 'error')).toEqual([]);
+  });
+});
+
 describe('the report of a lease that is held for too long', () => {
   test('comes once, with the place of the acquire, and is counted', async () => {
     const { logger, lines } = keepingLogger();
