@@ -1,7 +1,7 @@
 import type { ConnectionRole } from '../options/options.js';
 import type { Connection } from './connection.js';
 import { ConnectionLog } from './connection-log.js';
-import type { DialError } from './dial.js';
+import { type DialError, LoadingError } from './dial.js';
 import { DialPace } from './dial-pace.js';
 import { type Destination, openConnection } from './open-connection.js';
 
@@ -75,7 +75,8 @@ export class DialCoordinator {
       return prepare(connection);
     };
     try {
-      const result = await openConnection(this.#destination, role, watched, signal);
+      const steps = { prepare: watched, loading: (error: LoadingError) => this.#loading(role, error) };
+      const result = await openConnection(this.#destination, role, steps, signal);
       this.#succeeded(made as unknown as Connection);
       return result;
     } catch (error) {
@@ -85,6 +86,11 @@ export class DialCoordinator {
       this.#inFlight -= 1;
       this.#next();
     }
+  }
+
+  /** Whether the last that was heard of the server is that it loads its data. */
+  get isLoading(): boolean {
+    return this.lastError instanceof LoadingError;
   }
 
   /** Ends the pauses: something has changed since the last attempt failed. */
@@ -164,7 +170,18 @@ export class DialCoordinator {
     }
   }
 
+  /** It answers, and the attempt goes on: no failure. */
+  #loading(role: ConnectionRole, error: LoadingError): void {
+    this.failures = 0;
+    this.lastError = error;
+    this.#isProven = false;
+    this.#notBefore = 0;
+    this.#log.loading(role, error);
+  }
+
   #failed(role: ConnectionRole, error: DialError): void {
+    // It has loaded for so long that the address is worth another look, at once.
+    if (error instanceof LoadingError) return;
     this.failures += 1;
     this.lastError = error;
     this.#isProven = false;
