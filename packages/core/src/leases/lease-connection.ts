@@ -35,6 +35,8 @@ export class LeaseConnection implements CommandOwner {
   acquiredAt: Place | undefined;
   /** What waits at the server on it. */
   readonly works = new Set<BlockingWork>();
+  /** When the last reply came, on the clock of `performance.now()`. */
+  answeredAt = 0;
   readonly #home: HomeState;
   readonly #errors: LeaseErrors;
   readonly #inFlight = new CommandQueue();
@@ -59,8 +61,18 @@ export class LeaseConnection implements CommandOwner {
     return this.#inFlight.head;
   }
 
+  /** Sent after all others that are not answered yet. */
+  get newest(): PoolCommand | undefined {
+    return this.#inFlight.tail;
+  }
+
   get isUsable(): boolean {
     return !this.connection.lost && this.connection.socket.writable;
+  }
+
+  /** Whether something waits at the server for a holder who may send more behind it. */
+  get isHeld(): boolean {
+    return this.works.size > 0;
   }
 
   /** Whether nothing of it is unanswered. */
@@ -211,6 +223,7 @@ export class LeaseConnection implements CommandOwner {
       return false;
     }
     this.#inFlight.shift();
+    this.answeredAt = performance.now();
     command.owner = undefined;
     return true;
   }

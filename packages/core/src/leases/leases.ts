@@ -4,6 +4,7 @@ import type { Connection } from '../transport/connection.js';
 import { BlockingCall, type BlockingHost, type BlockingWork } from './blocking-call.js';
 import { BlockingCalls } from './blocking-calls.js';
 import { BlockingChain } from './blocking-chain.js';
+import { BlockingMoves } from './blocking-moves.js';
 import { isDeadlock, type Tenant } from './deadlock.js';
 import { ExclusivePool, type ExclusivePoolCounts, type ResourceHost, type Slot } from './exclusive-pool.js';
 import { ForgottenLeases } from './forgotten-leases.js';
@@ -13,6 +14,7 @@ import { runHook } from './lease-hooks.js';
 import type { LeaseHost } from './lease-host.js';
 import { LeaseReports } from './lease-reports.js';
 import { LeaseWatch } from './lease-watch.js';
+import { longSliceMsOf } from './sliced-wait.js';
 import { PAUSE_GUARD, unblockIdOf } from './unblock-id.js';
 
 export type LeaseSlot = Slot<LeaseConnection>;
@@ -36,6 +38,8 @@ const RELEASED = Promise.resolve();
 /** Connections that one caller has for itself; opened when needed, closed when idle, never more than the cap. */
 export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, LeaseErrors {
   readonly commandTimeoutMs: number;
+  readonly longSliceMs: number;
+  readonly stallMs: number;
   readonly #host: LeaseHost;
   readonly #pool: ExclusivePool<LeaseConnection>;
   readonly #tenants = new Map<LeaseSlot, Tenant>();
@@ -53,6 +57,8 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
   constructor(host: LeaseHost) {
     const { commandTimeoutMs, minIdleLeases, leaseIdleMs, leaseMaxLifetimeMs, maxWaiting } = host.options;
     this.commandTimeoutMs = commandTimeoutMs;
+    this.longSliceMs = longSliceMsOf(host.options);
+    this.stallMs = host.watch.stallMs;
     this.#host = host;
     this.#watch = new LeaseWatch(host.options.leaseReportMs, (heldMs, place) =>
       this.#reports.longLease(heldMs, place),
@@ -130,20 +136,26 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
     signal: AbortSignal | undefined,
     holder: Holder | undefined,
   ): Promise<void> {
-    let slot: LeaseSlot;
-    try {
-      slot = this.acquireNow() ?? (await this.acquire({ signal }, holder));
-    } catch (error) {
-      for (const command of commands) command.fail(error);
-      return;
-    }
-    const settle = await this.#blocking.run(this.#workOf(commands, slot.resource), signal);
-    // In one step: it is back before the caller goes on, whose next call finds it.
-    try {
-      settle();
-    } finally {
-      await this.release(slot);
-    }
+    const moves = new BlockingMoves(this.#host);
+    do {
+      let slot: LeaseSlot;
+      try {
+        slot = this.acquireNow() ?? (await this.acquire({ signal }, holder));
+      } catch (error) {
+        for (const command of commands) command.fail(error);
+        return;
+      }
+      const work = this.#workOf(commands, slot.resource);
+      const settle = await this.#blocking.run(work, signal, (error) =>
+        moves.next(commands[0] as PoolCommand, error, this.#pool.isOutdated(slot)),
+      );
+      // In one step: it is back before the caller goes on, whose next call finds it.
+      try {
+        settle();
+      } finally {
+        await this.release(slot);
+      }
+    } while (moves.isDue(commands));
   }
 
   /** Runs blocking commands on a lease that is held already, and settles them. */
