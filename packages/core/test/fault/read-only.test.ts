@@ -131,7 +131,7 @@ test('writes recover within two seconds of the promotion of a new master', async
 describe('a blocking command on a master that became a replica', () => {
   const isParked = async (count: number): Promise<boolean> =>
     String(await server.adminCommand('INFO', 'clients')).includes(`blocked_clients:${count}\r`);
-  const untilParked = (count: number): Promise<void> =>
+  const untilParked = (count: number): Promise<unknown> =>
     waitUntil(() => isParked(count), { what: `${count} clients wait at the server` });
 
   test('goes again, on a new connection', async () => {
