@@ -6,7 +6,7 @@ import { DialPace } from './dial-pace.js';
 import { type Destination, openConnection } from './open-connection.js';
 
 /** A connection that ends so soon costs the server as much as one that it refused, and is paused for as one. */
-const SHORT_LIFE_MS = 1_000;
+export const SHORT_LIFE_MS = 1_000;
 
 /** Somebody who wants to dial. */
 interface Turn {
@@ -86,6 +86,28 @@ export class DialCoordinator {
       this.#inFlight -= 1;
       this.#next();
     }
+  }
+
+  /**
+   * Waits for the turn of an attempt that somebody else makes, and returns what passes the turn on. Rejects with the
+   * reason of `signal` while it waits.
+   */
+  async takeTurn(role: ConnectionRole, signal: AbortSignal): Promise<() => void> {
+    await this.#turn(role, signal);
+    let isOver = false;
+    return () => {
+      if (isOver) return;
+      isOver = true;
+      this.#inFlight -= 1;
+      this.#next();
+    };
+  }
+
+  /** Has all of a role wait after so many failures in a row; `undefined`: not any more. */
+  pause(role: ConnectionRole, failures: number | undefined): void {
+    const delayMs = failures ? this.#pace.after(failures).delayMs : this.#pace.spread();
+    if (failures === undefined) this.#flapping.delete(role);
+    else this.#flapping.set(role, { count: failures, notBefore: performance.now() + delayMs });
   }
 
   /** Whether the last that was heard of the server is that it loads its data. */
