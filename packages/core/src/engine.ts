@@ -101,7 +101,7 @@ export class Engine
     this.router = new LaneRouter(this);
     this.#trust = new ServerTrust(this);
     this.#credentials = new CredentialSource(options, this.#trust);
-    this.locator = locatorFor(options, () => this.dials.retryNow());
+    this.locator = locatorFor(options, this.watch, () => this.dials.retryNow());
     const target = { options, credentials: this.#credentials, locator: this.locator };
     this.dials = new DialCoordinator(target, (error) => this.#dialFailed(error));
     this.#dialer = new LaneDialer(this);
@@ -327,6 +327,10 @@ export class Engine
 
   retireLanes(reason: string): void {
     this.router.retireAll(reason);
+  }
+
+  renewLeases(say: (connection: Connection) => void): void {
+    this.leases.renew(say);
   }
 
   resetLeases(): void {

@@ -16,6 +16,8 @@ export interface TrustHost {
   retireLanes(reason: string): void;
   /** No lease connection made before now is handed out again. */
   resetLeases(): void;
+  /** Calls `say` with each lease connection as soon as nobody holds it: one that is held may be inside MULTI. */
+  renewLeases(say: (connection: Connection) => void): void;
   /** The provider should be asked again soon. */
   retryCredentials(): void;
 }
@@ -53,11 +55,11 @@ export class ServerTrust implements CredentialHost {
   }
 
   credentialsChanged(auth: Auth, isOtherUser: boolean): void {
-    // A lease that is held may be inside MULTI; it is closed when it comes back, and idle ones are made anew.
-    this.#host.resetLeases();
-    for (const connection of this.#host.liveConnections) {
-      if (connection.role !== 'lease') void this.#reauthenticate(connection, auth, isOtherUser);
-    }
+    const say = (connection: Connection): void => void this.#reauthenticate(connection, auth, isOtherUser);
+    // What another user may do is found out when a connection is made.
+    if (isOtherUser) this.#host.resetLeases();
+    else this.#host.renewLeases(say);
+    for (const connection of this.#host.liveConnections) if (connection.role !== 'lease') say(connection);
   }
 
   credentialsFailed(error: unknown): void {

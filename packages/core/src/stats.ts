@@ -35,7 +35,7 @@ export interface NodeStats extends Pick<PoolStats, OfNode> {
 
 type OfNode =
   | ('status' | 'lanes' | 'connections' | 'leases' | 'waitingForConnection')
-  | ('connectAttempts' | 'connectFailures');
+  | ('connectAttempts' | 'connectFailures' | 'loading');
 
 /** A fresh snapshot of a pool. Counters start with the engine and never go back. */
 export interface PoolStats {
@@ -90,6 +90,8 @@ export interface PoolStats {
   readonly connectAttempts: number;
   /** Failed attempts in a row, 0 while connected. */
   readonly connectFailures: number;
+  /** Whether the server was reached, loads its data and is waited for; of a cluster, one of its nodes. */
+  readonly loading: boolean;
   /** Errors of the pool, by code; codes that never occurred are missing. */
   readonly errors: Readonly<Partial<Record<RedisPoolErrorCode, number>>>;
   /** From the call to the reply, over all lanes. */
@@ -121,10 +123,11 @@ export function statsOfServer(engine: Engine): Pick<PoolStats, OfNode> {
     status: engine.status,
     lanes: engine.lanes.map((lane) => laneStats(lane, now)),
     connections: { used: engine.budget.used, max: engine.budget.max, dedicated: engine.dedicated.size },
-    leases: { ...engine.leases.counts, blocking: engine.leases.blockingCalls },
+    leases: { ...engine.leases.counts, blocking: engine.leases.blocking.size },
     waitingForConnection: engine.router.waitingCommands,
     connectAttempts: dials.attempts,
     connectFailures: dials.failures,
+    loading: dials.isLoading,
   };
 }
 

@@ -51,7 +51,6 @@ export class ClusterLeases {
     const [command] = commands as [PoolCommand];
     const startedAt = performance.now();
     const ownMs = commands.length === 1 ? blockingTimeoutMs(command) : undefined;
-    const args = [...command.args];
     for (;;) {
       const node = await this.#host.owner(slot, this.#host.acquireTimeoutMs, signal);
       await node.engine.leases.runBlocking(commands, signal, holder);
@@ -61,7 +60,7 @@ export class ClusterLeases {
       const leftMs = (ownMs ?? 0) - (performance.now() - startedAt);
       if (ownMs !== undefined && ownMs > 0) {
         if (leftMs <= 0) command.adopt(null);
-        else command.args = withBlockingTimeout(command, args, Math.ceil(leftMs));
+        else command.args = withBlockingTimeout(command, command.args, Math.ceil(leftMs));
       }
     }
   }

@@ -29,6 +29,7 @@ export function takeClusterStats(cluster: ClusterEngine): PoolStats {
       sum(({ waitingForConnection }) => waitingForConnection) + cluster.commands.router.held.size,
     connectAttempts: sum(({ connectAttempts }) => connectAttempts),
     connectFailures: Math.max(0, ...nodes.map(({ connectFailures }) => connectFailures)),
+    loading: nodes.some(({ loading }) => loading),
     nodes,
     redirections: cluster.commands.redirections,
   };

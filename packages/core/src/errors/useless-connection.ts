@@ -1,5 +1,5 @@
-/** A script that writes quotes the refusal of its command. */
-const READ_ONLY = /^READONLY\b|-READONLY\b/;
+/** A script that writes quotes the refusal of its command; what waits when the server becomes a replica is let go. */
+const READ_ONLY = /^READONLY\b|-READONLY\b|^UNBLOCKED force unblock/;
 const NOT_AUTHENTICATED = /^NOAUTH\b/;
 
 /**

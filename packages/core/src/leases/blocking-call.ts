@@ -1,11 +1,11 @@
 import type { CommandArgument, PoolCommand } from '../commands/command.js';
-import { blockingTimeoutMs, waitLimitMs } from './blocking-timeout.js';
+import { blockingTimeoutMs, waitLimitMs, withBlockingTimeout } from './blocking-timeout.js';
 import { endWaits, type UnblockingHost } from './end-waits.js';
 import type { LeaseConnection } from './lease-connection.js';
-import { needsSlices, waitInSlices } from './sliced-wait.js';
+import { type SlicingHost, sliceMsOf, waitInSlices } from './sliced-wait.js';
 
 /** What a blocking call needs of its engine. */
-export interface BlockingHost extends UnblockingHost {
+export interface BlockingHost extends UnblockingHost, SlicingHost {
   readonly commandTimeoutMs: number;
   timeoutError(command: PoolCommand, timeoutMs: number): Error;
   /** Whether an error reply leaves it to another server to run the command. */
@@ -15,12 +15,17 @@ export interface BlockingHost extends UnblockingHost {
 /** Makes the error of a cancellation; `maybeExecuted`: the server saw the command and did not say what it did. */
 export type CancelReason = (maybeExecuted: boolean) => unknown;
 
+export type GoesOn = (error: unknown) => boolean;
+
 /** Commands of which one waits at the server. */
 export interface BlockingWork {
   /** Ends the wait; the first reason counts. */
   cancel(reason: CancelReason): void;
-  /** Resolves when everything is answered, with what settles the rest of the commands. Never rejects. */
-  run(): Promise<() => void>;
+  /**
+   * Resolves when everything is answered, with what settles the rest of the commands. Never rejects. `goesOn`: asked
+   * about the failure of a command alone; `true`: the same goes again elsewhere, and stays unsettled.
+   */
+  run(goesOn: GoesOn): Promise<() => void>;
 }
 
 /**
@@ -42,10 +47,10 @@ export class BlockingCall implements BlockingWork {
     this.#lease = lease;
   }
 
-  async run(): Promise<() => void> {
+  async run(goesOn: GoesOn): Promise<() => void> {
     const ownMs = blockingTimeoutMs(this.#command);
     const timers = this.#watchTheClock(ownMs);
-    const settle = await this.#outcome(ownMs);
+    const settle = await this.#outcome(ownMs, goesOn);
     this.#isOver = true;
     for (const timer of timers) clearTimeout(timer);
     return settle;
@@ -62,9 +67,10 @@ export class BlockingCall implements BlockingWork {
     return this.#command.owner !== undefined;
   }
 
-  async #outcome(ownMs: number | undefined): Promise<() => void> {
+  async #outcome(ownMs: number | undefined, goesOn: GoesOn): Promise<() => void> {
+    const startedAt = performance.now();
     try {
-      const value = await this.#reply(ownMs);
+      const value = await this.#reply();
       const { settled } = this.#command;
       if (value !== null || this.#reason === undefined || settled) return () => this.#command.adopt(value);
       const error = this.#reason(false);
@@ -72,24 +78,33 @@ export class BlockingCall implements BlockingWork {
     } catch (error) {
       // The end of its time was told already.
       if (this.#command.settled) return nothing;
-      if (this.#reason === undefined && this.#host.isElsewhere(error)) {
+      if (this.#reason === undefined && (this.#host.isElsewhere(error) || goesOn(error))) {
         // Whoever has it run goes on with it.
         this.#command.owner = undefined;
-        return nothing;
+        return this.#shorten(ownMs, performance.now() - startedAt);
       }
       return () => this.#command.fail(this.#reason === undefined ? error : this.#reason(true));
     }
   }
 
-  async #reply(ownMs: number | undefined): Promise<unknown> {
+  /** Leaves what is left of its time for whoever goes on with it. */
+  #shorten(ownMs: number | undefined, elapsedMs: number): () => void {
+    if (!ownMs) return nothing;
+    const leftMs = Math.ceil(ownMs - elapsedMs);
+    if (leftMs <= 0) return () => this.#command.adopt(null);
+    this.#command.args = withBlockingTimeout(this.#command, this.#command.args, leftMs);
+    return nothing;
+  }
+
+  async #reply(): Promise<unknown> {
     // An UNBLOCK that is still under way would end this wait too.
     if (this.#lease.unblocking !== undefined) await this.#lease.unblocking;
     if (this.#reason !== undefined) return null;
-    if (ownMs === undefined || !needsSlices(this.#command, this.#lease, ownMs)) {
-      return this.#send(this.#command.args);
-    }
+    const sliceMs = sliceMsOf(this.#command, this.#lease, this.#host);
+    if (sliceMs === undefined) return this.#send(this.#command.args);
     return waitInSlices(this.#command, this.#lease, {
-      ownMs,
+      sliceMs,
+      host: this.#host,
       send: (args) => this.#send(args),
       isCancelled: () => this.#reason !== undefined,
     });

@@ -1,9 +1,9 @@
 import type { PoolCommand } from '../commands/command.js';
 import type { BlockingHost, BlockingWork, CancelReason } from './blocking-call.js';
-import { blockingTimeoutMs, waitClassOf, waitLimitMs, waitOf } from './blocking-timeout.js';
+import { waitClassOf, waitLimitMs, waitOf } from './blocking-timeout.js';
 import { endWaits } from './end-waits.js';
 import type { LeaseConnection } from './lease-connection.js';
-import { needsSlices, waitInSlices } from './sliced-wait.js';
+import { sliceMsOf, waitInSlices } from './sliced-wait.js';
 
 /**
  * The commands of a pipeline of which some wait at the server. A cancelled wait ends as if its time was over: what
@@ -30,8 +30,7 @@ export class BlockingChain implements BlockingWork {
     this.#isSent = true;
     const timers = this.#watchTheClock();
     const outcomes = this.#commands.map(holdBack);
-    if (this.#lease.unblockId === undefined) await this.#sendOneByOne();
-    else for (const command of this.#commands) this.#lease.send(command, undefined);
+    await this.#sendAll();
     const settle = await Promise.all(outcomes);
     this.#isOver = true;
     for (const timer of timers) clearTimeout(timer);
@@ -63,20 +62,22 @@ export class BlockingChain implements BlockingWork {
     return [setTimeout(remind, limitMs - commandTimeoutMs / 2), setTimeout(setImmediate, limitMs, end)];
   }
 
-  /** A wait in slices keeps back what comes after it. */
-  async #sendOneByOne(): Promise<void> {
+  /** A wait in slices keeps back what comes after it; what the holder of a lease sends next would overtake that (law 9). */
+  async #sendAll(): Promise<void> {
+    const mayHoldBack = !this.#lease.isHeld || this.#lease.unblockId === undefined;
     for (const command of this.#commands) {
-      const ownMs = waitClassOf(command) === 'blocking' ? blockingTimeoutMs(command) : undefined;
-      if (ownMs !== undefined && needsSlices(command, this.#lease, ownMs)) {
-        await this.#waitInSlices(command, ownMs);
-      } else this.#lease.send(command, undefined);
+      const isWait = mayHoldBack && waitClassOf(command) === 'blocking';
+      const sliceMs = isWait ? sliceMsOf(command, this.#lease, this.#host) : undefined;
+      if (sliceMs === undefined) this.#lease.send(command, undefined);
+      else await this.#waitInSlices(command, sliceMs);
     }
   }
 
-  async #waitInSlices(command: PoolCommand, ownMs: number): Promise<void> {
+  async #waitInSlices(command: PoolCommand, sliceMs: number): Promise<void> {
     try {
       const value = await waitInSlices(command, this.#lease, {
-        ownMs,
+        sliceMs,
+        host: this.#host,
         send: (args) => this.#lease.sendCopy(command, args),
         isCancelled: () => this.#isCancelled,
       });

@@ -40,6 +40,17 @@ describe('the timeout of a blocking command', () => {
   });
 
   test.each([
+    ['blpop a 300', 60_000, 'a 60'],
+    ['blpop a 300', 1_001, 'a 2'],
+    ['blpop a 300', 999, 'a 0.999'],
+    ['blpop a 300.0', 1_500, 'a 1.5'],
+    ['xread BLOCK 300000 STREAMS s 0', 1_500, 'BLOCK 1500 STREAMS s 0'],
+  ])('%s with another one of %i ms stays whole, for servers before 6.0', (line, timeoutMs, changed) => {
+    const command = commandOf(line);
+    expect(withBlockingTimeout(command, command.args, timeoutMs).join(' ')).toBe(changed);
+  });
+
+  test.each([
     ['wait 1 300', 300],
     ['waitaof 1 1 300', 300],
     ['blpop a 0', 0],

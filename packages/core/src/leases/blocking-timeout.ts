@@ -73,14 +73,16 @@ export function waitLimitMs(ownMs: number | undefined, commandTimeoutMs: number)
   return limitMs > LONGEST_TIMER_MS ? undefined : limitMs;
 }
 
-/** The same arguments with another timeout. */
+/** The same arguments with another timeout. Servers before 6.0 know whole seconds only: those stay whole, rounded up. */
 export function withBlockingTimeout(
   command: PoolCommand,
   args: readonly CommandArgument[],
   timeoutMs: number,
 ): CommandArgument[] {
   const { index, unitMs } = placeOf(command);
+  const wasWhole = unitMs === SECONDS && /^\s*\d+\s*$/.test(args[index]?.toString() ?? '');
+  const value = timeoutMs / unitMs;
   const changed = [...args];
-  changed[index] = `${timeoutMs / unitMs}`;
+  changed[index] = `${wasWhole && value > 1 ? Math.ceil(value) : value}`;
   return changed;
 }

@@ -8,7 +8,7 @@ import type { Route } from '../transport/server-locator.js';
  * where to connect to, and that `disconnect()` between two attempts leaves no timer behind.
  */
 export function dedicatedConnector(
-  beforeAttempt: (options: RedisOptions) => Promise<Route | undefined>,
+  beforeAttempt: (options: RedisOptions, signal: AbortSignal) => Promise<Route | undefined>,
 ): ConnectorClass {
   return class extends AbstractConnector {
     readonly #options: RedisOptions;
@@ -22,13 +22,17 @@ export function dedicatedConnector(
 
     override async connect(): Promise<Socket> {
       this.connecting = true;
+      const call = new AbortController();
       const stopped = new Promise<void>((resolve) => {
-        this.#stop = resolve;
+        this.#stop = () => {
+          call.abort();
+          resolve();
+        };
       });
       // ioredis connects in its constructor: one step later there is an instance.
       await undefined;
       try {
-        this.#route = (await Promise.race([beforeAttempt(this.#options), stopped])) ?? undefined;
+        this.#route = (await Promise.race([beforeAttempt(this.#options, call.signal), stopped])) ?? undefined;
       } catch (error) {
         // What connect() throws would end the client for good; after a closed socket it tries again.
         this.firstError = error as Error;

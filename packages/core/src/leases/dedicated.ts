@@ -1,14 +1,18 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
-import { type ResolvedOptions, toIoredisOptions } from '../options/resolved-options.js';
+import { type Endpoint, type ResolvedOptions, toIoredisOptions } from '../options/resolved-options.js';
+import type { DialCoordinator } from '../transport/dial-coordinator.js';
 import type { ServerLocator } from '../transport/server-locator.js';
 import { dedicatedCluster } from './dedicated-cluster.js';
 import { dedicatedConnector } from './dedicated-connector.js';
+import { DedicatedPace } from './dedicated-pace.js';
 
 /** What dedicated clients need of their engine. */
 export interface DedicatedHost {
   readonly options: ResolvedOptions;
   /** Says before each attempt where to connect to, where that may change. */
   readonly locator?: ServerLocator | undefined;
+  /** Says when to connect. A cluster has none: ioredis's own knows many servers, each with a pace of its own. */
+  readonly dials?: DialCoordinator;
   /** @throws RedisPoolError when there is no place for one more connection */
   reserveOrThrow(): void;
   freePlace(): void;
@@ -23,10 +27,12 @@ const END_LIMIT_MS = 200;
  */
 export class DedicatedClients {
   readonly #engine: DedicatedHost;
+  readonly #pace: DedicatedPace | undefined;
   readonly #clients = new Set<Redis>();
 
   constructor(engine: DedicatedHost) {
     this.#engine = engine;
+    if (engine.dials !== undefined) this.#pace = new DedicatedPace(engine.options, engine.dials);
   }
 
   get size(): number {
@@ -69,12 +75,15 @@ export class DedicatedClients {
     // It has the same commands, and is what libraries take for a cluster.
     if (endpoint.kind === 'cluster')
       return dedicatedCluster(endpoint, options, async () => credentials?.()) as unknown as Redis;
-    const Connector = dedicatedConnector(async () => {
+    const pace = isAt(endpoint, options) ? this.#pace : undefined;
+    const Connector = dedicatedConnector(async (_, signal) => {
+      await pace?.turn(client, signal);
       await this.#authenticate(client);
       return this.#engine.locator?.locate();
     });
     const client: Redis = new Redis({
       ...(options as RedisOptions & { replyMapping?: 'legacy' }),
+      ...retryingOf(options, pace !== undefined),
       Connector,
     });
     return client;
@@ -109,6 +118,22 @@ export class DedicatedClients {
       `Dedicated client "${label}" reports an error`,
     );
   }
+}
+
+/** Whether a client connects to the server of the pool: overrides may lead it elsewhere. */
+function isAt(endpoint: Endpoint, { host, port, path }: RedisOptions): boolean {
+  if (endpoint.kind === 'tcp') return !path && host === endpoint.host && port === endpoint.port;
+  return endpoint.kind === 'unix' ? path === endpoint.path : endpoint.kind === 'sentinel';
+}
+
+/** The pauses are those of everything that connects to this server; ioredis needs to be told some time. */
+const AT_ONCE = (): number => 1;
+
+/** A strategy of the caller's comes before the turn; ours is not for duplicates that go elsewhere. */
+function retryingOf({ retryStrategy }: RedisOptions, isPaced: boolean): Pick<RedisOptions, 'retryStrategy'> {
+  const own = retryStrategy === AT_ONCE ? undefined : retryStrategy;
+  const chosen = own ?? (isPaced && own !== null ? AT_ONCE : own);
+  return { retryStrategy: chosen } as Pick<RedisOptions, 'retryStrategy'>;
 }
 
 async function endNow(client: Redis): Promise<void> {

@@ -165,6 +165,11 @@ export class ExclusivePool<T> {
     this.grow();
   }
 
+  /** Whether it is not handed out again since it was made before a `reset()`. */
+  isOutdated(slot: Slot<T>): boolean {
+    return slot.generation !== this.#generation;
+  }
+
   /** Creates what waiters and `minIdle` call for, within the capacity. */
   grow(): void {
     while (

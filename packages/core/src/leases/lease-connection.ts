@@ -38,6 +38,10 @@ export class LeaseConnection implements CommandOwner {
   readonly works = new Set<BlockingWork>();
   /** The errors that commands on it ended with for want of an answer. */
   readonly unanswered = new WeakSet<object>();
+  /** When the last reply came, on the clock of `performance.now()`. */
+  answeredAt = 0;
+  /** What has to be said on it before the next holder has it; see {@link Leases.renew}. */
+  renew: ((connection: Connection) => void) | undefined;
   readonly #home: HomeState;
   readonly #errors: LeaseErrors;
   readonly #inFlight = new CommandQueue();
@@ -62,8 +66,18 @@ export class LeaseConnection implements CommandOwner {
     return this.#inFlight.head;
   }
 
+  /** Sent after all others that are not answered yet. */
+  get newest(): PoolCommand | undefined {
+    return this.#inFlight.tail;
+  }
+
   get isUsable(): boolean {
     return !this.connection.lost && this.connection.socket.writable;
+  }
+
+  /** Whether something waits at the server for a holder who may send more behind it. */
+  get isHeld(): boolean {
+    return this.works.size > 0;
   }
 
   /** Whether nothing of it is unanswered. */
@@ -151,6 +165,13 @@ export class LeaseConnection implements CommandOwner {
     return cleaned;
   }
 
+  /** To be called when nobody holds it. What is said goes out before whatever the next holder sends. */
+  renewIfDue(): void {
+    const { renew } = this;
+    this.renew = undefined;
+    renew?.(this.connection);
+  }
+
   destroy(): void {
     this.connection.destroy();
   }
@@ -218,6 +239,7 @@ export class LeaseConnection implements CommandOwner {
       return false;
     }
     this.#inFlight.shift();
+    this.answeredAt = performance.now();
     command.owner = undefined;
     return true;
   }

@@ -175,8 +175,9 @@ export class RedisLease extends CommandFacade implements AsyncDisposable {
   }
 
   #block(commands: readonly PoolCommand[]): void {
-    const { leases } = this.#engine;
-    this.#terms.limited(commands, (signal) => leases.blockOn(this.#terms.slot.resource, commands, signal));
+    const { blocking } = this.#engine.leases;
+    const { resource } = this.#terms.slot;
+    this.#terms.limited(commands, (signal) => blocking.runHeld(commands, resource, { signal }));
   }
 
   #pipelineHost(): PipelineHost {

@@ -1,9 +1,8 @@
 import type { PoolCommand } from '../commands/command.js';
 import type { Place } from '../errors/place.js';
 import type { Connection } from '../transport/connection.js';
-import { BlockingCall, type BlockingHost, type BlockingWork } from './blocking-call.js';
 import { BlockingCalls } from './blocking-calls.js';
-import { BlockingChain } from './blocking-chain.js';
+import { BlockingMoves } from './blocking-moves.js';
 import { isDeadlock, type Tenant } from './deadlock.js';
 import { ExclusivePool, type ExclusivePoolCounts, type ResourceHost, type Slot } from './exclusive-pool.js';
 import { ForgottenLeases } from './forgotten-leases.js';
@@ -13,7 +12,7 @@ import { runHook } from './lease-hooks.js';
 import type { LeaseHost } from './lease-host.js';
 import { LeaseReports } from './lease-reports.js';
 import { LeaseWatch } from './lease-watch.js';
-import { PAUSE_GUARD, unblockIdOf } from './unblock-id.js';
+import { unblockIdOf } from './unblock-id.js';
 
 export type LeaseSlot = Slot<LeaseConnection>;
 
@@ -34,14 +33,14 @@ type Phase = { readonly tag: 'open' | 'draining' } | { readonly tag: 'closed'; r
 const RELEASED = Promise.resolve();
 
 /** Connections that one caller has for itself; opened when needed, closed when idle, never more than the cap. */
-export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, LeaseErrors {
+export class Leases implements ResourceHost<LeaseConnection>, LeaseErrors {
   readonly commandTimeoutMs: number;
   readonly #host: LeaseHost;
   readonly #pool: ExclusivePool<LeaseConnection>;
   readonly #tenants = new Map<LeaseSlot, Tenant>();
   readonly #connected = new Set<LeaseConnection>();
   readonly #waiting = new WaitingHolders();
-  readonly #blocking = new BlockingCalls();
+  readonly blocking: BlockingCalls;
   readonly forgotten: ForgottenLeases;
   readonly #watch: LeaseWatch;
   readonly #reports: LeaseReports;
@@ -66,15 +65,12 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
       maxWaiting,
     });
     this.#reports = new LeaseReports(host, this.#pool);
+    this.blocking = new BlockingCalls(host, this.#reports);
     this.forgotten = new ForgottenLeases((lease) => this.#reports.forgottenLease(lease));
   }
 
   get counts(): ExclusivePoolCounts {
     return this.#pool.counts;
-  }
-
-  get blockingCalls(): number {
-    return this.#blocking.size;
   }
 
   /** A connection that can be had without waiting for anything, not even a hook; `undefined` when there is none. */
@@ -132,33 +128,25 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
     signal: AbortSignal | undefined,
     holder: Holder | undefined,
   ): Promise<void> {
-    let slot: LeaseSlot;
-    try {
-      slot = this.acquireNow() ?? (await this.acquire({ signal }, holder));
-    } catch (error) {
-      for (const command of commands) command.fail(error);
-      return;
-    }
-    const settle = await this.#blocking.run(this.#workOf(commands, slot.resource), signal);
-    // In one step: it is back before the caller goes on, whose next call finds it.
-    try {
-      settle();
-    } finally {
-      await this.release(slot);
-    }
-  }
-
-  /** Runs blocking commands on a lease that is held already, and settles them. */
-  async blockOn(
-    lease: LeaseConnection,
-    commands: readonly PoolCommand[],
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
-    const work = this.#workOf(commands, lease);
-    lease.works.add(work);
-    const settle = await this.#blocking.run(work, signal);
-    lease.works.delete(work);
-    settle();
+    const moves = new BlockingMoves(this.#host);
+    do {
+      let slot: LeaseSlot;
+      try {
+        slot = this.acquireNow() ?? (await this.acquire({ signal }, holder));
+      } catch (error) {
+        for (const command of commands) command.fail(error);
+        return;
+      }
+      const goesOn = (error: unknown): boolean =>
+        moves.next(commands[0] as PoolCommand, error, this.#pool.isOutdated(slot));
+      const settle = await this.blocking.run(commands, slot.resource, { signal, goesOn });
+      // In one step: it is back before the caller goes on, whose next call finds it.
+      try {
+        settle();
+      } finally {
+        await this.release(slot);
+      }
+    } while (moves.isDue(commands));
   }
 
   /** Refuses new leases and ends every wait, for a lease or inside a blocking command. */
@@ -166,7 +154,7 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
     if (this.#phase.tag === 'open') this.#phase = { tag: 'draining' };
     this.#abort.abort();
     this.#pool.close(() => this.#endError(false));
-    this.#blocking.end((maybeExecuted) => this.#endError(maybeExecuted));
+    this.blocking.end((maybeExecuted) => this.#endError(maybeExecuted));
   }
 
   /**
@@ -205,6 +193,14 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
   /** No connection made before now is handed out again. */
   reset(): void {
     this.#pool.reset();
+  }
+
+  /** Calls `say` with each connection as soon as nobody holds it. */
+  renew(say: (connection: Connection) => void): void {
+    for (const lease of this.#connected) {
+      lease.renew = say;
+      if (this.#isIdle(lease)) lease.renewIfDue();
+    }
   }
 
   evictOne(): boolean {
@@ -250,27 +246,6 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
     return this.#host.isUp;
   }
 
-  // ---- what a blocking call asks ----
-
-  async unblock(clientId: number): Promise<boolean> {
-    if (!this.#host.isUp) return false;
-    const [guard, unblocked] = this.#host.callTogether([PAUSE_GUARD, ['CLIENT', 'UNBLOCK', `${clientId}`]]);
-    guard?.catch(() => {});
-    return (await unblocked) === 1;
-  }
-
-  giveUp(lease: LeaseConnection): void {
-    lease.destroy();
-  }
-
-  isElsewhere(error: unknown): boolean {
-    return error instanceof Error && this.#host.isElsewhere(error);
-  }
-
-  timeoutError(command: PoolCommand, timeoutMs: number): Error {
-    return this.#reports.lateWait(command, timeoutMs);
-  }
-
   // ---- what a connection ends commands with ----
 
   lost(command: PoolCommand, cause: unknown, maybeExecuted: boolean): unknown {
@@ -283,19 +258,16 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
     this.#host.replaceUseless(reason);
   }
 
+  isElsewhere(error: unknown): boolean {
+    return this.blocking.isElsewhere(error);
+  }
+
   silent(connection: Connection, silentMs: number): void {
-    this.#host.watch.giveUp(connection, silentMs);
+    this.blocking.silent(connection, silentMs);
   }
 
   late(command: PoolCommand, timeoutMs: number, connection: Connection): unknown {
     return this.#reports.late(command, timeoutMs, connection);
-  }
-
-  #workOf(commands: readonly PoolCommand[], lease: LeaseConnection): BlockingWork {
-    const [only] = commands as [PoolCommand];
-    return commands.length === 1
-      ? new BlockingCall(this, only, lease)
-      : new BlockingChain(this, commands, lease);
   }
 
   async #wait(
@@ -362,6 +334,7 @@ export class Leases implements ResourceHost<LeaseConnection>, BlockingHost, Leas
 
   #giveBack(slot: LeaseSlot, reusable: boolean): void {
     this.#tenants.delete(slot);
+    if (reusable) slot.resource.renewIfDue();
     this.#pool.release(slot, reusable);
     this.#host.leaseReturned();
   }

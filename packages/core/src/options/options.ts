@@ -181,7 +181,8 @@ export interface RedisPoolOptions {
   readonly commandTimeoutMs?: number | undefined;
   /**
    * A connection that has received nothing for so long is sent a PING, ms, 0 to 2_147_483_647; unanswered for
-   * `commandTimeoutMs` (and no less than 1_000), it is replaced. 0: none, except after the machine slept.
+   * `commandTimeoutMs` (and no less than 1_000), it is replaced. A blocking command of more than six times as long is
+   * asked for in slices of that length, for the same reason. 0: none of both, except a PING after the machine slept.
    * @default 10_000
    */
   readonly heartbeatMs?: number | undefined;

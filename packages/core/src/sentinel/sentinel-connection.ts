@@ -30,22 +30,18 @@ export function askSentinel(
   signal: AbortSignal,
 ): Promise<SentinelAnswer> {
   const { endpoint } = options;
-  return dial(
-    targetOf(options, address),
-    'sentinel',
-    async (connection) => {
-      const ask = (subcommand: string) => connection.redis.call('SENTINEL', subcommand, endpoint.name);
-      try {
-        const replies = await Promise.all(
-          ['GET-MASTER-ADDR-BY-NAME', 'MASTER', 'SLAVES', 'SENTINELS'].map(ask),
-        );
-        return readAnswer(replies, endpoint);
-      } finally {
-        connection.destroy();
-      }
-    },
-    signal,
-  );
+  const prepare = async (connection: Connection): Promise<SentinelAnswer> => {
+    const ask = (subcommand: string) => connection.redis.call('SENTINEL', subcommand, endpoint.name);
+    try {
+      const replies = await Promise.all(
+        ['GET-MASTER-ADDR-BY-NAME', 'MASTER', 'SLAVES', 'SENTINELS'].map(ask),
+      );
+      return readAnswer(replies, endpoint);
+    } finally {
+      connection.destroy();
+    }
+  };
+  return dial(targetOf(options, address), 'sentinel', { prepare }, signal);
 }
 
 /** A connection that hears of every new master of the group; it keeps no process alive. */
@@ -70,12 +66,13 @@ export function subscribeSentinel(
     socket.unref();
     return connection;
   };
-  return dial(targetOf(options, address), 'sentinel', prepare, signal);
+  return dial(targetOf(options, address), 'sentinel', { prepare }, signal);
 }
 
 function targetOf(options: SentinelPoolOptions, address: Address): DialTarget {
   // The provider is asked for those of the servers only.
-  return { options: sentinelOptions(options, address), credentials: { ask: async () => undefined } };
+  const fixed = { ask: async () => undefined, newerThan: () => undefined };
+  return { options: sentinelOptions(options, address), credentials: fixed };
 }
 
 function sentinelOptions(options: SentinelPoolOptions, { host, port }: Address): ResolvedOptions {

@@ -5,6 +5,7 @@ import {
   describeEndpoint,
   type ResolvedOptions,
 } from '../options/resolved-options.js';
+import type { ConnectionWatch } from '../transport/connection-watch.js';
 import { DialError } from '../transport/dial.js';
 import type { Route, ServerLocator } from '../transport/server-locator.js';
 import { askSentinel, type SentinelPoolOptions } from './sentinel-connection.js';
@@ -38,7 +39,7 @@ interface Follower {
 class SentinelLocator implements ServerLocator {
   readonly #options: SentinelPoolOptions;
   readonly #onMoved: () => void;
-  readonly #watch: SentinelWatch;
+  readonly #listeners: SentinelWatch;
   readonly #abort = new AbortController();
   readonly #followers = new Set<Follower>();
   /** Questions under way, those called off included. */
@@ -47,13 +48,17 @@ class SentinelLocator implements ServerLocator {
   #round: Promise<RoundResult> | undefined;
   #known: Known | undefined;
 
-  /** `onMoved`: there is another master, so that connecting is worth another try at once. */
-  constructor(options: SentinelPoolOptions, onMoved: () => void) {
+  /**
+   * `onMoved`: there is another master, so that connecting is worth another try at once. `watch`: finds out when a
+   * Sentinel that is listened to is gone without a word.
+   */
+  constructor(options: SentinelPoolOptions, watch: ConnectionWatch, onMoved: () => void) {
     this.#options = options;
     this.#onMoved = onMoved;
-    this.#watch = new SentinelWatch(options, {
+    this.#listeners = new SentinelWatch(options, {
       hasNews: (sentinel) => void this.#hear(sentinel),
       isPromoting: (master) => this.#expect(master),
+      listens: (connection) => watch.add({ connection, owed: () => 0, mayPing: () => true }),
     });
   }
 
@@ -69,7 +74,7 @@ class SentinelLocator implements ServerLocator {
 
   async close(): Promise<void> {
     this.#abort.abort();
-    await Promise.all([this.#watch.close(), ...this.#asking]);
+    await Promise.all([this.#listeners.close(), ...this.#asking]);
   }
 
   get #isForMaster(): boolean {
@@ -88,7 +93,7 @@ class SentinelLocator implements ServerLocator {
     const latest = this.#latestOf(result.answers);
     if (latest === undefined) return result;
     if (endpoint.updateSentinels) this.#discovered = result.answers.flatMap((answer) => answer.sentinels);
-    if (endpoint.failoverDetector) this.#watch.add([...endpoint.sentinels, ...this.#discovered]);
+    if (endpoint.failoverDetector) this.#listeners.add([...endpoint.sentinels, ...this.#discovered]);
     this.#learn(latest);
     return result;
   }
@@ -226,7 +231,11 @@ class SentinelLocator implements ServerLocator {
 }
 
 /** `undefined` where the address is fixed. */
-export function locatorFor(options: ResolvedOptions, onMoved: () => void): ServerLocator | undefined {
+export function locatorFor(
+  options: ResolvedOptions,
+  watch: ConnectionWatch,
+  onMoved: () => void,
+): ServerLocator | undefined {
   if (options.endpoint.kind !== 'sentinel') return undefined;
-  return new SentinelLocator(options as SentinelPoolOptions, onMoved);
+  return new SentinelLocator(options as SentinelPoolOptions, watch, onMoved);
 }

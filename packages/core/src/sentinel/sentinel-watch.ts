@@ -14,6 +14,8 @@ export interface WatchHost {
   hasNews(sentinel: Address): void;
   /** A Sentinel has told this replica to become the master. */
   isPromoting(master: Address): void;
+  /** Nothing may come on this connection for days: somebody has to see whether it is still one. */
+  listens(connection: Connection): void;
 }
 
 /** Listens to Sentinels, one connection each, for as long as the pool runs. */
@@ -67,6 +69,7 @@ export class SentinelWatch {
     try {
       const connection = await subscribeSentinel(this.#options, address, listener, signal);
       this.#connections.add(connection);
+      this.#host.listens(connection);
       if (signal.aborted) connection.destroy();
       else if (mayHaveMissed) listener.onSwitch();
       await connection.gone;

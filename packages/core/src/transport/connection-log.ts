@@ -8,6 +8,8 @@ const FIRST_SUMMARY_MS = 30_000;
 interface Outage {
   readonly since: number;
   failures: number;
+  /** Whether the server was reached and loads its data, as was told. */
+  isLoading: boolean;
   /** How long it has to last for the next summary. */
   nextSummaryMs: number;
 }
@@ -51,19 +53,36 @@ export class ConnectionLog {
     this.#outage ??= this.#begin();
     const outage = this.#outage;
     outage.failures += 1;
-    const { failures } = outage;
+    outage.isLoading = false;
     const { logger, name } = this.#options;
-    if (failures === 1) logger.warn({ pool: name, role, code: error.code, retryInMs }, error.message);
-    else if (elapsedSince(outage.since) >= outage.nextSummaryMs) {
-      outage.nextSummaryMs *= 4;
-      const downMs = elapsedSince(outage.since);
-      const state = `still has no connection to ${this.#where} after ${downMs} ms and ${failures} failed attempts`;
-      this.#write('warn', { role, code: error.code, downMs, failures }, `${state}: ${error.message}`);
-    }
+    if (outage.failures === 1) logger.warn({ pool: name, role, code: error.code, retryInMs }, error.message);
+    else this.#summarize(role, outage, error);
+  }
+
+  loading(role: ConnectionRole, error: DialError): void {
+    this.#outage ??= this.#begin();
+    const outage = this.#outage;
+    if (outage.isLoading) this.#summarize(role, outage, error);
+    else this.#write('info', { role }, `has reached ${this.#where}, which loads its data, and waits for it`);
+    outage.isLoading = true;
+  }
+
+  #summarize(role: ConnectionRole, outage: Outage, { code, message }: DialError): void {
+    const downMs = elapsedSince(outage.since);
+    if (downMs < outage.nextSummaryMs) return;
+    outage.nextSummaryMs *= 4;
+    const { failures } = outage;
+    const state = `still has no connection to ${this.#where} after ${downMs} ms and ${failures} failed attempts`;
+    this.#write('warn', { role, code, downMs, failures }, `${state}: ${message}`);
   }
 
   #begin(): Outage {
-    this.#outage = { since: performance.now(), failures: 0, nextSummaryMs: FIRST_SUMMARY_MS };
+    this.#outage = {
+      since: performance.now(),
+      failures: 0,
+      isLoading: false,
+      nextSummaryMs: FIRST_SUMMARY_MS,
+    };
     return this.#outage;
   }
 

@@ -30,6 +30,13 @@ export class CredentialSource {
     this.#host = host;
   }
 
+  /** The last answer, when it is another one than `said`: that is what open connections were told meanwhile. */
+  newerThan(said: Auth | undefined): Auth | undefined {
+    return said === undefined || this.#last === undefined || isSame(said, this.#last)
+      ? undefined
+      : this.#last;
+  }
+
   /** `undefined`: the fixed ones of the options. Rejects with what the provider throws. */
   async ask(): Promise<Auth | undefined> {
     const { credentials } = this.#options;
@@ -39,9 +46,8 @@ export class CredentialSource {
     this.#scheduleNext(answer.validForMs);
     const before = this.#last;
     this.#last = answer;
-    const isOtherUser = before?.username !== answer.username;
-    const changed = before?.password !== answer.password || isOtherUser;
-    if (before !== undefined && changed) this.#host.credentialsChanged(answer, isOtherUser);
+    if (before !== undefined && !isSame(before, answer))
+      this.#host.credentialsChanged(answer, before.username !== answer.username);
     return answer;
   }
 
@@ -79,6 +85,10 @@ export class CredentialSource {
       this.retrySoon();
     }
   }
+}
+
+function isSame(one: Auth, other: Auth): boolean {
+  return one.password === other.password && one.username === other.username;
 }
 
 /** The value itself is a secret, right or wrong: the message says types only. */

@@ -1,12 +1,12 @@
 import type { ConnectionRole } from '../options/options.js';
 import type { Connection } from './connection.js';
 import { ConnectionLog } from './connection-log.js';
-import type { DialError } from './dial.js';
+import { type DialError, LoadingError } from './dial.js';
 import { DialPace } from './dial-pace.js';
 import { type Destination, openConnection } from './open-connection.js';
 
 /** A connection that ends so soon costs the server as much as one that it refused, and is paused for as one. */
-const SHORT_LIFE_MS = 1_000;
+export const SHORT_LIFE_MS = 1_000;
 
 /** Somebody who wants to dial. */
 interface Turn {
@@ -75,7 +75,8 @@ export class DialCoordinator {
       return prepare(connection);
     };
     try {
-      const result = await openConnection(this.#destination, role, watched, signal);
+      const steps = { prepare: watched, loading: (error: LoadingError) => this.#loading(role, error) };
+      const result = await openConnection(this.#destination, role, steps, signal);
       this.#succeeded(made as unknown as Connection);
       return result;
     } catch (error) {
@@ -85,6 +86,33 @@ export class DialCoordinator {
       this.#inFlight -= 1;
       this.#next();
     }
+  }
+
+  /**
+   * Waits for the turn of an attempt that somebody else makes, and returns what passes the turn on. Rejects with the
+   * reason of `signal` while it waits.
+   */
+  async takeTurn(role: ConnectionRole, signal: AbortSignal): Promise<() => void> {
+    await this.#turn(role, signal);
+    let isOver = false;
+    return () => {
+      if (isOver) return;
+      isOver = true;
+      this.#inFlight -= 1;
+      this.#next();
+    };
+  }
+
+  /** Has all of a role wait after so many failures in a row; `undefined`: not any more. */
+  pause(role: ConnectionRole, failures: number | undefined): void {
+    const delayMs = failures ? this.#pace.after(failures).delayMs : this.#pace.spread();
+    if (failures === undefined) this.#flapping.delete(role);
+    else this.#flapping.set(role, { count: failures, notBefore: performance.now() + delayMs });
+  }
+
+  /** Whether the last that was heard of the server is that it loads its data. */
+  get isLoading(): boolean {
+    return this.lastError instanceof LoadingError;
   }
 
   /** Ends the pauses: something has changed since the last attempt failed. */
@@ -164,7 +192,18 @@ export class DialCoordinator {
     }
   }
 
+  /** It answers, and the attempt goes on: no failure. */
+  #loading(role: ConnectionRole, error: LoadingError): void {
+    this.failures = 0;
+    this.lastError = error;
+    this.#isProven = false;
+    this.#notBefore = 0;
+    this.#log.loading(role, error);
+  }
+
   #failed(role: ConnectionRole, error: DialError): void {
+    // It has loaded for so long that the address is worth another look, at once.
+    if (error instanceof LoadingError) return;
     this.failures += 1;
     this.lastError = error;
     this.#isProven = false;

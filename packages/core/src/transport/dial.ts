@@ -13,6 +13,8 @@ import { Connection } from './connection.js';
 import { connectorFor, openSocket, type SocketSlot } from './connector.js';
 import type { CredentialSource } from './credential-source.js';
 import { fairTimeout } from './fair-timeout.js';
+import { untilLoaded } from './loading.js';
+import { reauthenticate } from './reauthentication.js';
 import { mayBeRefusal, refusalOn } from './tls-refusal.js';
 
 /** What `error.code` or the text of a handshake failure says about a refused identity. */
@@ -31,37 +33,52 @@ export class DialError extends RedisPoolError {
   }
 }
 
+/** The server was reached, and loads its data. */
+export class LoadingError extends DialError {}
+
+/** After so many times `connectTimeoutMs` of loading the address is looked up anew: it may lead to another server. */
+const LOADING_LIMITS = 10;
+
+/** What is done with a connection before it is of use. */
+export interface DialSteps<T> {
+  /** The last step. */
+  prepare(connection: Connection): Promise<T>;
+  /** The server loads its data and is waited for; called at each of its answers. */
+  loading?(error: LoadingError): void;
+}
+
 /** Where to, and who asks. */
 export interface DialTarget {
   readonly options: ResolvedOptions;
-  readonly credentials: Pick<CredentialSource, 'ask'>;
+  readonly credentials: Pick<CredentialSource, 'ask' | 'newerThan'>;
 }
 
 /**
  * Opens one connection within `connectTimeoutMs`: credentials, DNS, TCP, TLS, handshake, a check that the server
- * is not still loading its data, the `connect` hook, and whatever `prepare` still does.
+ * is not still loading its data, the `connect` hook, and whatever `prepare` still does. A server that loads is waited
+ * for as long as it answers; each of its answers begins the time anew.
  *
  * @throws DialError `RP_ERR_AUTH`, `RP_ERR_CONNECT_TIMEOUT` or `RP_ERR_CONNECT`, with the cause.
  */
 export async function dial<T>(
-  { options, credentials }: DialTarget,
+  target: DialTarget,
   role: DialRole,
-  prepare: (connection: Connection) => Promise<T>,
+  steps: DialSteps<T>,
   signal: AbortSignal,
 ): Promise<T> {
-  const attempt = new Attempt(options, role, credentials);
-  const callOff = fairTimeout(options.connectTimeoutMs, attempt.abandon);
+  const attempt = new Attempt(target, role, (error) => steps.loading?.(error));
   signal.addEventListener('abort', attempt.abandon, { once: true });
   try {
     signal.throwIfAborted();
-    return await Promise.race([attempt.run().then(prepare), attempt.abandoned]);
+    const made = attempt.run().then((connection) => steps.prepare(connection));
+    return await Promise.race([made, attempt.abandoned]);
   } catch (error) {
     // Its socket says how far it came, as long as it is there.
     const failure = attempt.explain(error);
     attempt.discard();
     throw failure;
   } finally {
-    callOff();
+    attempt.stopClock();
     signal.removeEventListener('abort', attempt.abandon);
   }
 }
@@ -72,7 +89,7 @@ type DialRole = ConnectionRole | 'sentinel';
 /** What an attempt is at, for its error. */
 type Phase =
   | ('asking for credentials' | 'connecting' | 'in the handshake')
-  | ('in the hook "connect"' | 'checking the connection');
+  | ('waiting for the server to load its data' | 'in the hook "connect"' | 'checking the connection');
 
 class Attempt {
   readonly abandoned: Promise<never>;
@@ -82,16 +99,23 @@ class Attempt {
   readonly #credentials: DialTarget['credentials'];
   readonly #slot: SocketSlot = { socket: undefined, coalescer: undefined };
   readonly #startedAt = performance.now();
+  readonly #onLoading: (error: LoadingError) => void;
+  stopClock: () => void = () => {};
   #redis: Redis | undefined;
   #question: Socket | undefined;
   #phase: Phase = 'asking for credentials';
   #timedOut = false;
   #lastError: unknown;
 
-  constructor(options: ResolvedOptions, role: DialRole, credentials: DialTarget['credentials']) {
+  constructor(
+    { options, credentials }: DialTarget,
+    role: DialRole,
+    onLoading: (error: LoadingError) => void,
+  ) {
     this.#options = options;
     this.#role = role;
     this.#credentials = credentials;
+    this.#onLoading = onLoading;
     this.abandoned = new Promise((_, reject) => {
       this.abandon = () => {
         this.#timedOut = true;
@@ -99,6 +123,7 @@ class Attempt {
       };
     });
     this.abandoned.catch(() => {});
+    this.#startClock();
   }
 
   async run(): Promise<Connection> {
@@ -120,7 +145,7 @@ class Attempt {
     redis.off('error', this.#remember);
     // A refused SELECT does not stop ioredis: the connection would stay on database 0.
     if (this.#lastError !== undefined) throw this.#lastError;
-    await refuseWhileLoading(redis);
+    await this.#untilLoaded(connection);
     this.#phase = 'in the hook "connect"';
     await this.#options.hooks.connect?.({
       role: this.#role as ConnectionRole,
@@ -128,7 +153,40 @@ class Attempt {
     });
     if (connection.lost) throw new Error('Connection is closed.');
     this.#phase = 'checking the connection';
+    await this.#catchUp(connection, credentials);
     return connection;
+  }
+
+  /** Whoever changed the credentials while this attempt was under way has told those only that were open. */
+  async #catchUp(connection: Connection, said: Auth | undefined): Promise<void> {
+    const auth = this.#credentials.newerThan(said);
+    if (auth === undefined) return;
+    // Refused, it keeps what it was let in with.
+    await reauthenticate(connection, auth).catch(() => {});
+    await this.#catchUp(connection, auth);
+  }
+
+  async #untilLoaded(connection: Connection): Promise<void> {
+    const { connectTimeoutMs } = this.#options;
+    const endsAt = performance.now() + connectTimeoutMs * LOADING_LIMITS;
+    await untilLoaded(connection, (reply) => {
+      if (this.#timedOut) return;
+      this.#phase = 'waiting for the server to load its data';
+      this.#startClock();
+      const message = `${this.#where} yet: ${reply.message}`;
+      const error = new LoadingError('RP_ERR_CONNECT', message, reply, false);
+      if (performance.now() > endsAt) throw error;
+      this.#onLoading(error);
+    });
+  }
+
+  #startClock(): void {
+    this.stopClock();
+    this.stopClock = fairTimeout(this.#options.connectTimeoutMs, this.abandon);
+  }
+
+  get #where(): string {
+    return `Redis pool "${this.#options.name}" could not connect to ${describeEndpoint(this.#options)}`;
   }
 
   /** Replaces a close without a reason by the reason, where the server tells it. */
@@ -149,8 +207,9 @@ class Attempt {
   }
 
   explain(error: unknown): DialError {
+    if (error instanceof LoadingError) return error;
     const cause = this.#timedOut ? this.#lastError : (this.#lastError ?? error);
-    const where = `Redis pool "${this.#options.name}" could not connect to ${describeEndpoint(this.#options)}`;
+    const where = this.#where;
     const elapsedMs = Math.round(performance.now() - this.#startedAt);
     if (this.#timedOut) {
       const at = `still ${this.#phase}${adviceOnSilence(this.#slot.socket)}`;
@@ -208,13 +267,4 @@ function connectionOptions(
     enableReadyCheck: false,
     disableClientInfo: true,
   };
-}
-
-/** A server that loads its data set answers HELLO, but not PING. A user without PING has loaded data. */
-async function refuseWhileLoading(redis: Redis): Promise<void> {
-  try {
-    await redis.ping();
-  } catch (error) {
-    if (!(error instanceof Error) || !error.message.startsWith('NOPERM')) throw error;
-  }
 }

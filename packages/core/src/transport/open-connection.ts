@@ -2,7 +2,7 @@ import { withSecrets } from '../options/frozen-copy.js';
 import type { ConnectionRole } from '../options/options.js';
 import { describeEndpoint, type ResolvedOptions } from '../options/resolved-options.js';
 import type { Connection } from './connection.js';
-import { DialError, type DialTarget, dial } from './dial.js';
+import { DialError, type DialSteps, type DialTarget, dial } from './dial.js';
 import type { Route, ServerLocator } from './server-locator.js';
 
 /** Where the connections of a pool go, and who asks. */
@@ -20,16 +20,22 @@ export interface Destination extends DialTarget {
 export async function openConnection<T>(
   { options, credentials, locator }: Destination,
   role: ConnectionRole,
-  prepare: (connection: Connection) => Promise<T>,
+  steps: DialSteps<T>,
   signal: AbortSignal,
 ): Promise<T> {
-  if (locator === undefined) return dial({ options, credentials }, role, prepare, signal);
+  if (locator === undefined) return dial({ options, credentials }, role, steps, signal);
   const limit = new AbortController();
   const timer = setTimeout(() => limit.abort(), options.connectTimeoutMs);
   const ended = AbortSignal.any([signal, limit.signal]);
+  const loading: DialSteps<T>['loading'] = (error) => {
+    // From now on each answer is given a time of its own.
+    clearTimeout(timer);
+    steps.loading?.(error);
+  };
   try {
     const route = await located(locator, options, ended);
-    return await new LocatedAttempt({ options, credentials }, route, ended).run(role, prepare);
+    const attempt = new LocatedAttempt({ options, credentials }, route, ended);
+    return await attempt.run(role, { prepare: steps.prepare, loading });
   } finally {
     clearTimeout(timer);
   }
@@ -71,15 +77,15 @@ class LocatedAttempt {
     this.#unfollow = route.follow(this.#onMoved);
   }
 
-  async run<T>(role: ConnectionRole, prepare: (connection: Connection) => Promise<T>): Promise<T> {
-    const keep = (connection: Connection) => {
+  async run<T>(role: ConnectionRole, steps: DialSteps<T>): Promise<T> {
+    const prepare = (connection: Connection) => {
       this.#connection = connection;
       void connection.gone.then(this.#unfollow);
-      return prepare(connection);
+      return steps.prepare(connection);
     };
     try {
       const target = { options: this.#options, credentials: this.#credentials };
-      return await dial(target, role, keep, this.#signal);
+      return await dial(target, role, { ...steps, prepare }, this.#signal);
     } catch (error) {
       this.#unfollow();
       throw this.#moved === undefined ? error : this.#movedError(this.#moved);

@@ -154,6 +154,51 @@ describe('credentials that change', () => {
     },
   );
 
+  test('that are new at every question make no connection anew', async () => {
+    await server.adminCommand('ACL', 'SETUSER', 'first', 'on', 'nopass', '~*', '&*', '+@all');
+    let questions = 0;
+    const credentials = (): Credentials => {
+      questions += 1;
+      return { username: 'first', password: `token ${questions}` };
+    };
+    const pool = openPool({ url: proxy.url, credentials });
+    await pool.ready();
+    for (let wave = 0; wave < 10; wave += 1) {
+      const leases = await Promise.all(Array.from({ length: 5 }, () => pool.acquire()));
+      await Promise.all(leases.map((lease) => lease.incr('uses')));
+      await Promise.all(leases.map((lease) => lease.release()));
+    }
+    expect(await pool.get('uses')).toBe('50');
+    // The lane and five leases.
+    expect(questions).toBe(6);
+    expect(pool.stats().connectAttempts).toBe(6);
+    await waitUntil(() => pool.stats().reauthentications > 5, { what: 'those that were open were told' });
+    expect(pool.stats().leases.idle).toBe(5);
+  });
+
+  test('are told to a lease when it comes back, not while it is held', async () => {
+    await setUser('first', 'one');
+    let answer: Credentials = { username: 'first', password: 'one', validForMs: 200 };
+    const pool = openPool({ url: proxy.url, credentials: () => answer });
+    await pool.ready();
+    const lease = await pool.acquire();
+    const id = await lease.client('ID');
+    const said = async () => {
+      const stats = String(await server.adminCommand('INFO', 'commandstats'));
+      return Number(/cmdstat_auth:calls=(\d+)/.exec(stats)?.[1] ?? 0);
+    };
+    await server.adminCommand('ACL', 'SETUSER', 'first', '>two');
+    answer = { ...answer, password: 'two' };
+    await waitUntil(() => pool.stats().reauthentications === 1, { what: 'the lane is told' });
+    const before = await said();
+    await lease.set('key', 'value');
+    expect(await said()).toBe(before);
+    answer = { username: 'first', password: 'two' };
+    await lease.release();
+    await waitUntil(async () => (await said()) === before + 1, { what: 'the lease is told' });
+    await pool.lease(async (again) => expect(await again.client('ID')).toBe(id));
+  });
+
   test('are asked for before they expire, and nobody is told when they are the same', async () => {
     await setUser('first', 'one');
     let asked = 0;

@@ -51,6 +51,39 @@ export const CALLER_MODES: Readonly<Record<string, FailureMode>> = {
     return pop;
   },
 
+  'A blocking pop loses its connection without a word': async (scene) => {
+    const pool = await openReady(scene, { heartbeatMs: 100, commandTimeoutMs: 1_000 });
+    const pop = errorOf(pool.blpop('list', 0));
+    await untilParked(scene.server);
+    scene.proxy.forgetConnections();
+    return pop;
+  },
+
+  'An XREAD that waits loses its connection': async (scene) => {
+    const pool = await openReady(scene);
+    const read = outcomeOf(pool.xread('BLOCK', 0, 'STREAMS', 'stream', '$'));
+    await untilParked(scene.server);
+    scene.proxy.reset();
+    await scene.server.adminCommand('XADD', 'stream', '1-1', 'field', 'value');
+    const { value, error } = await read;
+    expect(value).toEqual([['stream', [['1-1', ['field', 'value']]]]]);
+    return error;
+  },
+
+  'A blocking command is refused by a server that became a replica': async (scene) => {
+    const { server } = scene;
+    const promote = async () => void (await server.adminCommand('REPLICAOF', 'NO', 'ONE'));
+    const pool = await openReady(scene, { hooks: { connect: promote } });
+    const parked = outcomeOf(pool.blpop('list', 0));
+    await untilParked(server);
+    // Of a master that does not exist: nothing listens on that port.
+    await server.adminCommand('REPLICAOF', '127.0.0.1', 1);
+    await pool.rpush('list', 'element');
+    const { value, error } = await parked;
+    expect(value).toEqual(['list', 'element']);
+    return error;
+  },
+
   'A blocking pop is cancelled': async (scene) => {
     const pool = await openReady(scene);
     const controller = new AbortController();

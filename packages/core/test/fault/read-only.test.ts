@@ -128,6 +128,101 @@ test('writes recover within two seconds of the promotion of a new master', async
   expect(performance.now() - promotedAt).toBeLessThan(2_000);
 });
 
+describe('a blocking command on a master that became a replica', () => {
+  const isParked = async (count: number): Promise<boolean> =>
+    String(await server.adminCommand('INFO', 'clients')).includes(`blocked_clients:${count}\r`);
+  const untilParked = (count: number): Promise<unknown> =>
+    waitUntil(() => isParked(count), { what: `${count} clients wait at the server` });
+
+  test('goes again, on a new connection', async () => {
+    const pool = openFailingOver();
+    await pool.lease((lease) => lease.ping());
+    await server.adminCommand('REPLICAOF', ...NOBODY);
+    const popped = pool.blpop('list', 0);
+    await untilParked(1);
+    await server.adminCommand('RPUSH', 'list', 'x', 'y');
+    expect(await popped).toEqual(['list', 'x']);
+    expect(await server.adminCommand('LRANGE', 'list', 0, -1)).toEqual(['y']);
+    expect(pool.stats()).toMatchObject({ uselessServers: 1, lostConnections: 0 });
+  });
+
+  // The server lets go of them with an error of its own, and closes their connections.
+  test('goes again when it was parked already, with what is left of its time', async () => {
+    const pool = openFailingOver();
+    const begunAt = performance.now();
+    const parked = [pool.blpop('list', 0), pool.blpop('list', 0), pool.brpop('other', 1.5)];
+    await untilParked(3);
+    const before = (await server.clients()).map(({ id }) => id);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    await server.adminCommand('REPLICAOF', ...NOBODY);
+    await waitUntil(
+      async () =>
+        (await isParked(3)) && (await server.clients()).filter(({ id }) => !before.includes(id)).length >= 3,
+      { what: 'three wait on new connections' },
+    );
+    expect(await parked[2]).toBeNull();
+    expect(performance.now() - begunAt).toBeGreaterThanOrEqual(1_490);
+    expect(performance.now() - begunAt).toBeLessThan(1_950);
+    await server.adminCommand('RPUSH', 'list', '1', '2');
+    expect(new Set(await Promise.all(parked.slice(0, 2)))).toEqual(
+      new Set([
+        ['list', '1'],
+        ['list', '2'],
+      ]),
+    );
+    expect(pool.stats()).toMatchObject({ uselessServers: 1 });
+  });
+
+  test('is told when it is refused again', async () => {
+    const pool = openPool({ url: server.url, reconnect: FAST_RECONNECT });
+    await pool.lease((lease) => lease.ping());
+    await server.adminCommand('REPLICAOF', ...NOBODY);
+    expect((await errorOf(pool.blpop('list', 0))).message).toMatch(/^READONLY/);
+    const { connectAttempts } = pool.stats();
+    // Two lanes and two leases; whoever writes to a replica on purpose costs one more each time, not two.
+    expect(connectAttempts).toBe(4);
+    expect((await errorOf(pool.blpop('list', 0))).message).toMatch(/^READONLY/);
+    expect(pool.stats()).toMatchObject({ connectAttempts: 5, uselessServers: 1 });
+  });
+
+  test('that is aborted meanwhile, or whose pool is closed, does not go again', async () => {
+    const pool = openPool({ url: server.url, reconnect: { minDelayMs: 60_000, maxDelayMs: 60_000 } });
+    const controller = new AbortController();
+    const aborted = errorOf(pool.scope({ signal: controller.signal }).blpop('list', 0));
+    const closed = errorOf(pool.blpop('list', 0));
+    await untilParked(2);
+    await server.adminCommand('REPLICAOF', ...NOBODY);
+    await waitUntil(() => pool.stats().leases.waiting === 2, { what: 'both wait for a connection' });
+    const reason = new Error('enough');
+    controller.abort(reason);
+    expect(await aborted).toBe(reason);
+    await pool.close();
+    expect(await closed).toMatchObject({ code: 'RP_ERR_CLOSING', maybeExecuted: false });
+  });
+
+  test('waits for a new connection for acquireTimeoutMs', async () => {
+    const reconnect = { minDelayMs: 60_000, maxDelayMs: 60_000 };
+    const pool = openPool({ url: server.url, reconnect, acquireTimeoutMs: 100 });
+    const parked = errorOf(pool.blpop('list', 0));
+    await untilParked(1);
+    await server.adminCommand('REPLICAOF', ...NOBODY);
+    expect(await parked).toMatchObject({ code: 'RP_ERR_ACQUIRE_TIMEOUT', maybeExecuted: false });
+  });
+
+  test('in a pipeline or on a lease is told, since other parts may have run', async () => {
+    const pool = openFailingOver();
+    await pool.lease((lease) => lease.ping());
+    await server.adminCommand('REPLICAOF', ...NOBODY);
+    const replies = await pool.pipeline().get('key').blpop('list', 0).exec();
+    expect(replies?.[1]?.[0]?.message).toMatch(/^READONLY/);
+    await pool.incr('key');
+    await pool.lease(async (lease) => {
+      await server.adminCommand('REPLICAOF', ...NOBODY);
+      expect((await errorOf(lease.blpop('list', 0))).message).toMatch(/^READONLY/);
+    });
+  });
+});
+
 test('a lease whose command was refused is not handed out again', async () => {
   const pool = openFailingOver();
   await pool.lease(async (lease) => {

@@ -179,6 +179,82 @@ describe('dedicated()', () => {
   });
 });
 
+describe('dedicated clients that connect again', () => {
+  const PAUSE_MS = 150;
+  const reconnect = { minDelayMs: PAUSE_MS, maxDelayMs: 2 * PAUSE_MS };
+
+  test('do so one after another, with pauses that all of them share, and all come back', async () => {
+    const pool = openPool({ url: proxy.url, reconnect });
+    const clients = Array.from({ length: 5 }, () => pool.dedicated('worker'));
+    await Promise.all(clients.map((client) => client.ping()));
+    await proxy.acceptAndReset();
+    const before = proxy.acceptedCount;
+    proxy.reset();
+    await waitUntil(() => proxy.acceptedCount > before, { what: 'the first attempt' });
+    const begunAt = performance.now();
+    await waitUntil(() => proxy.acceptedCount >= before + 5, { what: 'the fifth attempt' });
+    expect(performance.now() - begunAt).toBeGreaterThanOrEqual(4 * PAUSE_MS - 20);
+    await proxy.heal();
+    expect(await Promise.all(clients.map((client) => client.ping()))).toEqual(Array(5).fill('PONG'));
+    // It says nothing about what others would meet.
+    expect(pool.stats()).toMatchObject({ connectFailures: 0, errors: {} });
+  });
+
+  test('hold up nobody while their own attempt comes to nothing', async () => {
+    await server.adminCommand('ACL', 'SETUSER', 'app', 'on', '>pw', '~*', '&*', '+@all');
+    let asked = 0;
+    const pool = openPool({
+      url: server.url,
+      reconnect,
+      connectTimeoutMs: 200,
+      credentials: () => {
+        asked += 1;
+        return asked === 1 ? new Promise(() => {}) : { username: 'app', password: 'pw' };
+      },
+    });
+    pool.dedicated('stuck');
+    await waitUntil(() => asked === 1, { what: 'it has its turn' });
+    await pool.ready({ timeoutMs: 5_000 });
+    const wrong = pool.dedicated('wrong', { db: 99 });
+    await waitUntil(() => wrong.status === 'ready', { what: 'it is up' });
+    expect(await pool.ping()).toBe('PONG');
+    expect(pool.stats()).toMatchObject({ status: 'ready', connectFailures: 0 });
+    await pool.close();
+    await server.adminCommand('ACL', 'DELUSER', 'app');
+  });
+
+  test('keep a retryStrategy of their own, and elsewhere that of ioredis', async () => {
+    const pool = openPool({ url: proxy.url, reconnect: { minDelayMs: 60_000, maxDelayMs: 60_000 } });
+    const client = pool.dedicated('worker');
+    await client.ping();
+    const elsewhere = client.duplicate({ port: server.port });
+    expect(elsewhere.options.retryStrategy?.(3)).toBeGreaterThan(10);
+    await elsewhere.ping();
+    // It is not paused for what becomes of the others.
+    const [{ id } = { id: 0 }] = (await server.clients())
+      .filter(({ name }) => name.includes('worker'))
+      .slice(-1);
+    await server.adminCommand('CLIENT', 'KILL', 'ID', `${id}`);
+    expect(await elsewhere.ping()).toBe('PONG');
+    const never = pool.dedicated('never', { retryStrategy: () => null });
+    await never.ping();
+    proxy.reset();
+    await waitUntil(() => never.status === 'end', { what: 'it has ended' });
+  });
+
+  test('end while they wait for their turn', async () => {
+    const pool = openPool({ url: proxy.url, reconnect: { minDelayMs: 60_000, maxDelayMs: 60_000 } });
+    await proxy.acceptAndReset();
+    const client = pool.dedicated('worker');
+    await waitUntil(() => proxy.acceptedCount > 0, { what: 'the first attempt' });
+    await waitUntil(() => client.status === 'connecting', { what: 'it waits for its turn' });
+    const queued = errorOf(client.get('key'));
+    await pool.close({ timeoutMs: 500 });
+    expect((await queued).message).toBe('Connection is closed.');
+    expect(client.status).toBe('end');
+  });
+});
+
 describe('close() with dedicated clients', () => {
   test('ends them and their duplicates; what they had waiting rejects', async () => {
     const pool = openPool({ url: server.url });

@@ -338,6 +338,27 @@ test('one with a failover detector that is turned off listens to nobody', async 
   }
 });
 
+test('a Sentinel that falls silent is listened to again', async () => {
+  const [one] = group.sentinels as [RedisServer];
+  const proxy = await startFaultProxy({ target: one });
+  const sentinels = [addressOf({ host: '127.0.0.1', port: proxy.port })];
+  const quick = { heartbeatMs: 100, commandTimeoutMs: 1_000 };
+  const pool = openPool({ ...following({ sentinels, updateSentinels: false }), ...quick });
+  await pool.ping();
+  const listeners = async () => (await one.clients()).filter(({ fields }) => fields.sub === '2');
+  await waitUntil(async () => (await listeners()).length === 1, { what: 'it is listened to' });
+  const [before] = await listeners();
+  await waitUntil(() => pool.stats().heartbeats >= 4, { what: 'it was asked whether it is there' });
+  expect(await listeners()).toMatchObject([{ id: before?.id }]);
+  proxy.forgetConnections();
+  await waitUntil(() => pool.stats().heartbeatsFailed === 1, { what: 'the silence is noticed' });
+  const isHeard = async () => (await listeners()).some(({ id }) => id !== before?.id);
+  await waitUntil(isHeard, { what: 'it is listened to again' });
+  expect(pool.stats()).toMatchObject({ status: 'ready', lostConnections: 0 });
+  await pool.close();
+  await proxy.close();
+});
+
 describe('passwords and TLS of Sentinels', () => {
   const certificates = createCertificates();
   const { ca, server, client } = certificates;
