@@ -1,5 +1,6 @@
-import { createCommand, type PoolCommand } from './commands/command.js';
-import { CommandDirectory } from './commands/command-directory.js';
+import { Admission } from './admission.js';
+import type { PoolCommand } from './commands/command.js';
+import { createCommand } from './commands/create-command.js';
 import { profileOf } from './commands/routing.js';
 import { ScriptRegistry } from './commands/script-registry.js';
 import { adviseOnConnections } from './connection-advice.js';
@@ -9,24 +10,20 @@ import { CutList } from './cut-list.js';
 import { EngineEvents } from './engine-events.js';
 import type { RedisPoolError, RedisPoolErrorCode, RedisPoolErrorOptions } from './errors/errors.js';
 import { PoolErrors } from './errors/pool-errors.js';
-import { HealthCheck } from './health.js';
+import { IdleWait } from './idle-wait.js';
 import { Affinity } from './lanes/affinity.js';
 import type { Lane, LaneConnection, LaneLoss } from './lanes/lane.js';
 import { type DialerHost, LaneDialer } from './lanes/lane-dialer.js';
 import { LaneRouter, type RouterHost } from './lanes/lane-router.js';
 import { LatencyHistogram } from './lanes/latency-histogram.js';
 import { PendingCommands } from './lanes/pending-commands.js';
-import { DedicatedClients } from './leases/dedicated.js';
-import type { Holder } from './leases/holder.js';
 import type { LeaseHost, OwnCall } from './leases/lease-host.js';
-import { type AcquireOptions, Leases } from './leases/leases.js';
+import { Leases } from './leases/leases.js';
 import { silentLogger } from './options/logger.js';
 import type { ResolvedOptions } from './options/resolved-options.js';
-import type { AcquiredLease, PoolEngine, PoolStatus } from './pool-engine.js';
+import type { PoolStatus } from './pool-engine.js';
 import { locatorFor } from './sentinel/sentinel-locator.js';
 import { ServerTrust, type TrustHost } from './server-trust.js';
-import { type PoolStats, takeStats } from './stats.js';
-import { Subscriber, type SubscriberHost } from './subscriber/subscriber.js';
 import type { Connection } from './transport/connection.js';
 import { ConnectionWatch, type WatchHost } from './transport/connection-watch.js';
 import { CredentialSource } from './transport/credential-source.js';
@@ -34,11 +31,6 @@ import type { DialError } from './transport/dial.js';
 import { DialCoordinator } from './transport/dial-coordinator.js';
 import { LoopDelay } from './transport/loop-delay.js';
 import type { ServerLocator } from './transport/server-locator.js';
-
-const NOT_FOLLOWED = Promise.resolve(false);
-
-/** Of the time to drain, what the QUIT of the subscriber may take. */
-const SUBSCRIBER_QUIT_MS = 500;
 
 /** What the engines of the nodes of one cluster have in common. */
 export interface SharedParts {
@@ -54,10 +46,8 @@ export interface SharedParts {
   isElsewhere(error: Error): boolean;
 }
 
-/** Owns the connections to one server: those of a pool, or of one node of its cluster. */
-export class Engine
-  implements PoolEngine, RouterHost, DialerHost, LeaseHost, SubscriberHost, TrustHost, WatchHost
-{
+/** Owns the lanes and leases of one server: that of a pool, or a node of its cluster. */
+export class Engine implements RouterHost, DialerHost, LeaseHost, TrustHost, WatchHost {
   readonly options: ResolvedOptions;
   readonly counters: Counters;
   readonly latency: LatencyHistogram;
@@ -67,17 +57,13 @@ export class Engine
   readonly watch: ConnectionWatch;
   readonly errors: PoolErrors;
   readonly scripts: ScriptRegistry;
-  readonly directory: CommandDirectory;
   readonly router: LaneRouter;
-  readonly isDivided = false;
   readonly locator: ServerLocator | undefined;
   readonly dials: DialCoordinator;
   readonly budget: ConnectionBudget;
   readonly leases: Leases;
-  readonly dedicated: DedicatedClients;
-  readonly health = new HealthCheck(this);
-  readonly subscriber: Subscriber;
   readonly events = new EngineEvents();
+  readonly admission = new Admission(this);
   readonly #dialer: LaneDialer;
   readonly #trust: ServerTrust;
   readonly #credentials: CredentialSource;
@@ -85,7 +71,7 @@ export class Engine
   readonly #shared: SharedParts | undefined;
   /** What `destroy()` was given. */
   #endError: unknown;
-  #onIdle: () => void = () => {};
+  readonly #idle = new IdleWait(() => this.awaitedCommands === 0 && this.leases.counts.leased === 0);
 
   constructor(options: ResolvedOptions, shared?: SharedParts) {
     this.options = options;
@@ -107,10 +93,7 @@ export class Engine
     this.#dialer = new LaneDialer(this);
     this.budget = new ConnectionBudget(options.maxConnections, options.lanes);
     this.leases = new Leases(this);
-    this.dedicated = new DedicatedClients(this);
-    this.subscriber = new Subscriber(this);
     this.scripts = shared?.scripts ?? new ScriptRegistry(options.scripts);
-    this.directory = new CommandDirectory((command) => this.submit(command, undefined));
   }
 
   get status(): PoolStatus {
@@ -118,7 +101,7 @@ export class Engine
   }
 
   get lanes(): readonly Lane[] {
-    return this.router.lanes;
+    return this.router.lanes.all;
   }
 
   get awaitedCommands(): number {
@@ -126,7 +109,7 @@ export class Engine
   }
 
   get isUp(): boolean {
-    return this.router.isUp;
+    return this.router.lanes.isUp;
   }
 
   get lastDialError(): DialError | undefined {
@@ -137,65 +120,9 @@ export class Engine
     return this.dials.attempts;
   }
 
-  stats(): PoolStats {
-    return takeStats(this);
-  }
-
   /** Starts to connect, unless it did already; a pool opens nothing before its first use. */
   start(): void {
     this.#dialer.start();
-  }
-
-  /** Takes a plain command, whose promise or listener is in place. It is settled by its deadline (law 3). */
-  submit(command: PoolCommand, affinity: Affinity | undefined): void {
-    const refusal = this.#refusal(1, command.bytes);
-    if (refusal === undefined) this.router.accept(command, affinity);
-    else command.fail(refusal);
-  }
-
-  /** Takes commands that leave in one piece, or are refused together. */
-  submitBatch(commands: readonly PoolCommand[], affinity: Affinity | undefined): void {
-    const refusal = this.#refusal(commands.length, sumOfBytes(commands));
-    // One deadline for all: while they wait, no part of them may expire and leave the rest to be sent.
-    const startedAt = commands[0]?.startedAt || performance.now();
-    for (const command of commands) {
-      command.startedAt = startedAt;
-      if (refusal === undefined) this.router.accept(command, affinity);
-      else command.fail(refusal);
-    }
-  }
-
-  // ---- one server has all keys ----
-
-  place(): void {}
-
-  placeOfKeys(): number {
-    return 0;
-  }
-
-  scanPlaces(): Promise<readonly number[]> {
-    return Promise.resolve([0]);
-  }
-
-  follow(): Promise<boolean> {
-    return NOT_FOLLOWED;
-  }
-
-  acquireNow(): AcquiredLease | undefined {
-    const slot = this.leases.acquireNow();
-    return slot === undefined ? undefined : { engine: this, slot };
-  }
-
-  async acquire(_place: number, options: AcquireOptions, asking: Holder | undefined): Promise<AcquiredLease> {
-    return { engine: this, slot: await this.leases.acquire(options, asking) };
-  }
-
-  runBlocking(
-    commands: readonly PoolCommand[],
-    signal: AbortSignal | undefined,
-    holder: Holder | undefined,
-  ): Promise<void> {
-    return this.leases.runBlocking(commands, signal, holder);
   }
 
   /** A command of the pool's own, over a lane. */
@@ -229,23 +156,12 @@ export class Engine
     return this.budget.reserve() || (this.leases.evictOne() && this.budget.reserve());
   }
 
-  reserveOrThrow(): void {
-    if (this.#status === 'draining' || this.#status === 'closed') throw this.refusalAtEnd();
-    if (this.reserve()) return;
-    const reason = `has no connection left: maxConnections ${this.budget.max} is reached`;
-    throw this.error('RP_ERR_QUEUE_FULL', reason, { maybeExecuted: false });
-  }
-
-  freePlace(): void {
+  free(): void {
     this.budget.free();
     this.leases.grow();
   }
 
-  homeOf(): string {
-    return '';
-  }
-
-  /** A connection for the subscriber. */
+  /** A connection for a subscriber. */
   open(signal: AbortSignal): Promise<Connection> {
     const prepare = async (connection: Connection): Promise<Connection> => {
       // What it says on the wire has limits of its own.
@@ -255,12 +171,8 @@ export class Engine
     return this.dials.dial('subscriber', prepare, signal);
   }
 
-  free(): void {
-    this.freePlace();
-  }
-
   leaseReturned(): void {
-    this.#tellIfIdle();
+    this.#idle.look();
   }
 
   // ---- what the router tells ----
@@ -278,7 +190,7 @@ export class Engine
 
   /** To be called when nobody waits for a command any more. */
   nothingAwaited(): void {
-    this.#tellIfIdle();
+    this.#idle.look();
   }
 
   fellSilent(): void {
@@ -326,7 +238,7 @@ export class Engine
   }
 
   retireLanes(reason: string): void {
-    this.router.retireAll(reason);
+    this.router.lanes.retireAll(reason);
   }
 
   renewLeases(say: (connection: Connection) => void): void {
@@ -346,17 +258,8 @@ export class Engine
   /** Refuses new work and resolves when nobody waits for anything any more, at the latest after `limitMs`. */
   async drain(limitMs: number): Promise<void> {
     this.#status = 'draining';
-    this.directory.end(this.refusalAtEnd());
     this.leases.drain();
-    void this.subscriber.close(Math.min(limitMs, SUBSCRIBER_QUIT_MS));
-    if (this.#isIdle()) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, limitMs);
-      this.#onIdle = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
+    await this.#idle.until(limitMs);
   }
 
   /** Closes the connections, with QUIT for at most `quitLimitMs` each, and fails what still waits. */
@@ -367,11 +270,9 @@ export class Engine
     this.watch.close();
     this.#credentials.close();
     // A drain that still waits has nothing more to wait for.
-    this.#onIdle();
+    this.#idle.end();
     const leasesClosed = this.leases.destroy(this.#endError);
-    const dedicatedClosed = this.dedicated.close();
-    if (quitLimitMs <= 0) this.subscriber.destroy(this.#endError);
-    const subscriberClosed = this.subscriber.close(quitLimitMs);
+    const restClosed = this.closeRest(quitLimitMs, this.#endError);
     const dialerStopped = this.#dialer.stop();
     const connections = [...this.dials.live.keys()].filter(({ role }) => role === 'lane');
     for (const connection of connections) {
@@ -383,8 +284,7 @@ export class Engine
     await Promise.all([
       dialerStopped,
       leasesClosed,
-      dedicatedClosed,
-      subscriberClosed,
+      restClosed,
       this.locator?.close(),
       ...connections.map(({ gone }) => gone),
     ]);
@@ -392,23 +292,15 @@ export class Engine
     this.events.removeAllListeners();
   }
 
+  /** What else has to be closed. */
+  protected async closeRest(_quitLimitMs: number, _error: unknown): Promise<void> {}
+
   error(code: RedisPoolErrorCode, reason: string, details?: RedisPoolErrorOptions): RedisPoolError {
     return this.errors.make(code, reason, details);
   }
 
-  /** What is told to who comes after the end began. */
   refusalAtEnd(): RedisPoolError {
-    const closed = this.#status === 'closed';
-    const reason = closed ? 'is closed' : 'is closing and takes no new commands';
-    return this.error(closed ? 'RP_ERR_CLOSED' : 'RP_ERR_CLOSING', reason, { maybeExecuted: false });
-  }
-
-  #refusal(commands: number, bytes: number): RedisPoolError | undefined {
-    if (this.#status === 'draining' || this.#status === 'closed') return this.refusalAtEnd();
-    const overflow = this.pending.overflow(commands, bytes);
-    return overflow === undefined
-      ? undefined
-      : this.errors.makeOfMany('RP_ERR_QUEUE_FULL', overflow, { maybeExecuted: false });
+    return this.admission.refusalAtEnd();
   }
 
   #watchLane(lane: Lane, { connection }: LaneConnection): void {
@@ -420,16 +312,4 @@ export class Engine
     this.counters.countError(error.code);
     this.events.announce('dialFailed');
   }
-
-  #isIdle(): boolean {
-    return this.awaitedCommands === 0 && this.leases.counts.leased === 0;
-  }
-
-  #tellIfIdle(): void {
-    if (this.#isIdle()) this.#onIdle();
-  }
-}
-
-function sumOfBytes(commands: readonly PoolCommand[]): number {
-  return commands.reduce((sum, command) => sum + command.bytes, 0);
 }

@@ -1,8 +1,8 @@
 import { ClusterEngine } from './cluster/cluster-engine.js';
-import { Engine } from './engine.js';
 import { RedisPoolError } from './errors/errors.js';
 import { differingOptions, type ResolvedOptions } from './options/resolved-options.js';
 import type { PoolEngine } from './pool-engine.js';
+import { StandaloneEngine } from './standalone-engine.js';
 import { VERSION } from './version.js';
 
 interface Entry {
@@ -38,7 +38,8 @@ function majorVersion(): string {
 export function joinEngine(options: ResolvedOptions): PoolEngine {
   const running = engines.get(options.name);
   if (running === undefined) {
-    const engine = options.endpoint.kind === 'cluster' ? new ClusterEngine(options) : new Engine(options);
+    const engine =
+      options.endpoint.kind === 'cluster' ? new ClusterEngine(options) : new StandaloneEngine(options);
     engines.set(options.name, { engine, handles: 1 });
     return engine;
   }

@@ -112,8 +112,12 @@ export interface Measured {
   readonly subscriber: { stats(): SubscriberStats };
 }
 
-export function takeStats(engine: Engine): PoolStats {
-  return { ...statsOfServer(engine), ...statsOfPool(engine), nodes: [], redirections: 0 };
+export function takeStats(
+  engine: Engine & Measured & { readonly dedicated: { readonly size: number } },
+): PoolStats {
+  const ofServer = statsOfServer(engine);
+  const connections = { ...ofServer.connections, dedicated: engine.dedicated.size };
+  return { ...ofServer, ...statsOfPool(engine), connections, nodes: [], redirections: 0 };
 }
 
 export function statsOfServer(engine: Engine): Pick<PoolStats, OfNode> {
@@ -122,7 +126,7 @@ export function statsOfServer(engine: Engine): Pick<PoolStats, OfNode> {
   return {
     status: engine.status,
     lanes: engine.lanes.map((lane) => laneStats(lane, now)),
-    connections: { used: engine.budget.used, max: engine.budget.max, dedicated: engine.dedicated.size },
+    connections: { used: engine.budget.used, max: engine.budget.max, dedicated: 0 },
     leases: { ...engine.leases.counts, blocking: engine.leases.blocking.size },
     waitingForConnection: engine.router.waitingCommands,
     connectAttempts: dials.attempts,

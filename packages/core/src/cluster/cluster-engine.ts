@@ -1,3 +1,4 @@
+import { Admission } from '../admission.js';
 import type { PoolCommand } from '../commands/command.js';
 import { CommandDirectory } from '../commands/command-directory.js';
 import { ScriptRegistry } from '../commands/script-registry.js';
@@ -8,15 +9,14 @@ import { Engine } from '../engine.js';
 import { EngineEvents } from '../engine-events.js';
 import { RedisPoolError, type RedisPoolErrorCode, type RedisPoolErrorOptions } from '../errors/errors.js';
 import { PoolErrors } from '../errors/pool-errors.js';
-import { crossSlotKeysError } from '../errors/refusal.js';
 import { HealthCheck } from '../health.js';
+import { IdleWait } from '../idle-wait.js';
 import type { Affinity } from '../lanes/affinity.js';
 import { LatencyHistogram } from '../lanes/latency-histogram.js';
 import { PendingCommands } from '../lanes/pending-commands.js';
 import { DedicatedClients } from '../leases/dedicated.js';
 import type { Holder } from '../leases/holder.js';
 import type { AcquireOptions } from '../leases/leases.js';
-import { onAbort, sleep } from '../on-abort.js';
 import type { ResolvedOptions } from '../options/resolved-options.js';
 import type { AcquiredLease, PoolEngine, PoolStatus } from '../pool-engine.js';
 import type { PoolStats } from '../stats.js';
@@ -32,17 +32,15 @@ import type { ClusterNodes } from './cluster-nodes.js';
 import { type ClusterSettings, clusterSettings } from './cluster-settings.js';
 import { takeClusterStats } from './cluster-stats.js';
 import { ClusterSubscriberHost } from './cluster-subscriber-host.js';
-import { KEYLESS_SLOT, slotOfAll, slotOfCommand } from './command-slot.js';
-import { slotOfKey } from './key-slot.js';
-import { type NodeAddress, type Redirection, redirectionOf } from './redirection.js';
-import { PROMPT_REDIRECTIONS } from './slot-router.js';
+import { KEYLESS_SLOT, slotOfAll, slotOfCommand, slotOfKeys } from './command-slot.js';
+import type { NodeAddress } from './redirection.js';
+import { SlotOwners, type SlotOwnersHost } from './slot-owners.js';
 import type { Topology } from './topology.js';
 
-/** Of the time to drain, what the QUIT of the subscriber may take. */
-const SUBSCRIBER_QUIT_MS = 500;
-
 /** A pool on a cluster: one engine for each node, and what brings each command to the node that has its slot. */
-export class ClusterEngine implements PoolEngine, ClusterCommandsHost, ClusterLeasesHost, MembersHost {
+export class ClusterEngine
+  implements PoolEngine, ClusterCommandsHost, ClusterLeasesHost, MembersHost, SlotOwnersHost
+{
   readonly options: ResolvedOptions;
   readonly settings: ClusterSettings;
   readonly isDivided = true;
@@ -56,19 +54,20 @@ export class ClusterEngine implements PoolEngine, ClusterCommandsHost, ClusterLe
   readonly directory: CommandDirectory;
   readonly members: ClusterMembers;
   readonly commands: ClusterCommands;
+  readonly owners: SlotOwners;
   readonly health = new HealthCheck(this);
   readonly events = new EngineEvents();
+  readonly admission = new Admission(this);
   readonly subscriber: Subscriber;
   readonly dedicated: DedicatedClients;
   /** Of the subscriber and the dedicated clients; each node has its own for the rest. */
   readonly budget: ConnectionBudget;
   readonly #leases: ClusterLeases;
   readonly #subscriberHost: ClusterSubscriberHost;
-  /** Told when a node has said who has which slots, and at the end. */
-  readonly #learned = new Set<() => void>();
   #status: PoolStatus = 'connecting';
-  #endError: unknown;
-  #onIdle: () => void = () => {};
+  /** What `destroy()` was given. */
+  endError: unknown;
+  readonly #idle = new IdleWait(() => this.awaitedCommands === 0);
 
   constructor(options: ResolvedOptions) {
     this.options = options;
@@ -79,6 +78,7 @@ export class ClusterEngine implements PoolEngine, ClusterCommandsHost, ClusterLe
     this.directory = new CommandDirectory((command) => this.submit(command, undefined));
     this.members = new ClusterMembers(this);
     this.commands = new ClusterCommands(this);
+    this.owners = new SlotOwners(this);
     this.budget = new ConnectionBudget(options.maxConnections, 0);
     this.dedicated = new DedicatedClients(this);
     this.#leases = new ClusterLeases(this);
@@ -111,14 +111,6 @@ export class ClusterEngine implements PoolEngine, ClusterCommandsHost, ClusterLe
     return this.#sum((engine) => engine.connectAttempts);
   }
 
-  get acquireTimeoutMs(): number {
-    return this.options.acquireTimeoutMs;
-  }
-
-  get retryMs(): number {
-    return this.settings.waitMs.tryAgain;
-  }
-
   start(): void {
     if (this.members.topology === undefined) this.members.watch.request();
   }
@@ -130,17 +122,14 @@ export class ClusterEngine implements PoolEngine, ClusterCommandsHost, ClusterLe
   }
 
   placeOfKeys(keys: readonly (string | Buffer)[]): number {
-    const prefix = this.options.redis.keyPrefix;
-    const slots = new Set(keys.map((key) => slotOfKey(withPrefix(prefix, key))));
-    if (slots.size > 1) throw crossSlotKeysError('transaction()');
-    const [slot] = slots;
+    const slot = slotOfKeys(keys, this.options.redis.keyPrefix);
     if (slot !== undefined) return slot;
     const why = 'a lease on a cluster is a connection to the node that has that key';
     throw new RedisPoolError('RP_ERR_INVALID_OPTION', `Option "key" is missing: ${why}`);
   }
 
   submit(command: PoolCommand, affinity: Affinity | undefined): void {
-    const refusal = this.#refusal(1, command.bytes);
+    const refusal = this.admission.refusal(1, command.bytes);
     if (refusal !== undefined) {
       command.fail(refusal);
       return;
@@ -152,7 +141,7 @@ export class ClusterEngine implements PoolEngine, ClusterCommandsHost, ClusterLe
   }
 
   submitBatch(commands: readonly PoolCommand[], affinity: Affinity | undefined): void {
-    const refusal = this.#refusal(commands.length, sumOfBytes(commands));
+    const refusal = this.admission.refusal(commands.length, sumOfBytes(commands));
     // One deadline for all.
     const startedAt = commands[0]?.startedAt || performance.now();
     for (const command of commands) {
@@ -192,38 +181,21 @@ export class ClusterEngine implements PoolEngine, ClusterCommandsHost, ClusterLe
   // ---- leases ----
 
   acquireNow(place: number): AcquiredLease | undefined {
-    return this.commands.router.ownerOf(place)?.engine.acquireNow();
+    const engine = this.commands.router.ownerOf(place)?.engine;
+    const slot = engine?.leases.acquireNow();
+    return engine === undefined || slot === undefined ? undefined : { engine, slot };
   }
 
   acquire(place: number, options: AcquireOptions, asking: Holder | undefined): Promise<AcquiredLease> {
     return this.#leases.acquire(place, options, asking);
   }
 
-  async owner(slot: number, limitMs: number, signal: AbortSignal | undefined): Promise<ClusterNode> {
-    const { router } = this.commands;
-    if (router.ownerOf(slot) === undefined) await this.#untilLearned(limitMs, signal);
-    const owner = router.ownerOf(slot);
-    if (this.#status === 'draining' || this.#status === 'closed') throw this.#endError ?? this.refusalAtEnd();
-    if (owner !== undefined) return owner;
-    const reason = `has no connection; a lease waited ${limitMs} ms (acquireTimeoutMs)`;
-    const timeSpent = { connectionMs: limitMs };
-    const details = { cause: this.lastDialError, maybeExecuted: false, timeSpent };
-    throw this.error('RP_ERR_ACQUIRE_TIMEOUT', reason, details);
-  }
-
-  async follow(error: unknown, times: number): Promise<boolean> {
-    const previous = error instanceof Error ? Reflect.get(error, 'previousErrors') : undefined;
-    const errors = [error, ...(Array.isArray(previous) ? previous : [])];
-    const redirection = errors.map(redirectionOf).find((each) => each !== undefined);
-    if (redirection === undefined || times >= this.settings.maxRedirections) return false;
-    this.#learn(redirection);
-    const isPrompt = redirection.kind === 'moved' && times < PROMPT_REDIRECTIONS;
-    if (!isPrompt) await sleep(this.retryMs, undefined);
-    return true;
+  follow(error: unknown, times: number): Promise<boolean> {
+    return this.owners.follow(error, times);
   }
 
   async scanPlaces(): Promise<readonly number[]> {
-    await this.owner(KEYLESS_SLOT, this.options.commandTimeoutMs, undefined);
+    await this.owners.owner(KEYLESS_SLOT, this.options.commandTimeoutMs, undefined);
     const { owners = [], shards } = this.members.topology ?? {};
     return [...(shards?.keys() ?? [])].map((name) => owners.indexOf(name));
   }
@@ -243,20 +215,13 @@ export class ClusterEngine implements PoolEngine, ClusterCommandsHost, ClusterLe
     return new Engine(optionsOfNode(this.options, address, role), {
       ...{ counters, latency, cuts, delay, scripts, pending },
       redirected: (command, error) => this.commands.router.redirected(nodeOf(), command, error),
-      isElsewhere: (error) => this.isElsewhere(error),
+      isElsewhere: (error) => this.owners.isElsewhere(error),
     });
   }
 
   goneError({ name }: ClusterNode): Error {
     const reason = `lost its connection to ${name}, which has no slots any more`;
     return this.error('RP_ERR_CONNECTION_LOST', reason, { maybeExecuted: true });
-  }
-
-  /** Whether an error reply means that its node ran nothing, because it does not have the slot (any more). */
-  isElsewhere(error: Error): boolean {
-    const redirection = redirectionOf(error);
-    if (redirection !== undefined) this.#learn(redirection);
-    return redirection !== undefined;
   }
 
   replicaOf(master: ClusterNode): ClusterNode | undefined {
@@ -267,7 +232,7 @@ export class ClusterEngine implements PoolEngine, ClusterCommandsHost, ClusterLe
     this.commands.router.adopt(topology);
     this.#subscriberHost.follow();
     this.subscriber.rehome();
-    for (const told of this.#learned) told();
+    this.owners.wake();
   }
 
   nodeLost(node: ClusterNode): void {
@@ -275,7 +240,7 @@ export class ClusterEngine implements PoolEngine, ClusterCommandsHost, ClusterLe
   }
 
   changed(event: 'up' | 'down' | 'dialFailed'): void {
-    if (this.#status === 'draining' || this.#status === 'closed') return;
+    if (this.admission.hasEnded) return;
     const before = this.#status;
     if (this.isUp && before !== 'ready') {
       this.#status = 'ready';
@@ -294,14 +259,7 @@ export class ClusterEngine implements PoolEngine, ClusterCommandsHost, ClusterLe
     return this.budget.reserve();
   }
 
-  reserveOrThrow(): void {
-    if (this.#status === 'draining' || this.#status === 'closed') throw this.refusalAtEnd();
-    if (this.reserve()) return;
-    const reason = `has no connection left: maxConnections ${this.budget.max} is reached`;
-    throw this.error('RP_ERR_QUEUE_FULL', reason, { maybeExecuted: false });
-  }
-
-  freePlace(): void {
+  free(): void {
     this.budget.free();
   }
 
@@ -310,25 +268,25 @@ export class ClusterEngine implements PoolEngine, ClusterCommandsHost, ClusterLe
   async drain(limitMs: number): Promise<void> {
     this.#status = 'draining';
     this.directory.end(this.refusalAtEnd());
-    for (const told of this.#learned) told();
-    void this.subscriber.close(Math.min(limitMs, SUBSCRIBER_QUIT_MS));
+    this.owners.wake();
+    void this.subscriber.drain(limitMs);
     // Commands of one node may go on at another: each of them waits for all commands, and for its own leases.
     await Promise.all([
       ...this.nodes.all.map(({ engine }) => engine.drain(limitMs)),
-      this.#untilIdle(limitMs),
+      this.#idle.until(limitMs),
     ]);
   }
 
   async shut(quitLimitMs: number, error?: unknown): Promise<void> {
     this.#status = 'closed';
-    this.#endError ??= error;
-    for (const told of this.#learned) told();
-    this.#onIdle();
-    if (quitLimitMs <= 0) this.subscriber.destroy(this.#endError);
-    this.commands.end(this.#endError);
+    this.endError ??= error;
+    this.owners.wake();
+    this.#idle.end();
+    if (quitLimitMs <= 0) this.subscriber.destroy(this.endError);
+    this.commands.end(this.endError);
     await Promise.all([
       this.members.watch.stop(),
-      this.nodes.shut(quitLimitMs, this.#endError),
+      this.nodes.shut(quitLimitMs, this.endError),
       this.dedicated.close(),
       this.subscriber.close(quitLimitMs),
     ]);
@@ -341,65 +299,21 @@ export class ClusterEngine implements PoolEngine, ClusterCommandsHost, ClusterLe
   }
 
   refusalAtEnd(): RedisPoolError {
-    const closed = this.#status === 'closed';
-    const reason = closed ? 'is closed' : 'is closing and takes no new commands';
-    return this.error(closed ? 'RP_ERR_CLOSED' : 'RP_ERR_CLOSING', reason, { maybeExecuted: false });
+    return this.admission.refusalAtEnd();
   }
 
   stats(): PoolStats {
     return takeClusterStats(this);
   }
 
-  #refusal(commands: number, bytes: number): RedisPoolError | undefined {
-    if (this.#status === 'draining' || this.#status === 'closed') return this.refusalAtEnd();
-    const overflow = this.pending.overflow(commands, bytes);
-    return overflow === undefined
-      ? undefined
-      : this.errors.makeOfMany('RP_ERR_QUEUE_FULL', overflow, { maybeExecuted: false });
-  }
-
-  #learn(redirection: Redirection): void {
-    this.refresh();
-    if (redirection.kind !== 'moved') return;
-    const asked = this.commands.router.ownerOf(redirection.slot);
-    if (asked !== undefined) this.commands.router.learn(redirection, asked);
-  }
-
-  async #untilLearned(limitMs: number, signal: AbortSignal | undefined): Promise<void> {
-    this.start();
-    const waiting = new AbortController();
-    const told = (): void => waiting.abort();
-    const unwatch = onAbort(signal, told);
-    this.#learned.add(told);
-    await sleep(limitMs, waiting.signal).catch(() => {});
-    this.#learned.delete(told);
-    unwatch();
-    signal?.throwIfAborted();
-  }
-
   #tellIfIdle(): void {
     for (const { engine } of this.nodes.all) engine.nothingAwaited();
-    if (this.awaitedCommands === 0) this.#onIdle();
-  }
-
-  async #untilIdle(limitMs: number): Promise<void> {
-    if (this.awaitedCommands === 0) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, limitMs);
-      this.#onIdle = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
+    this.#idle.look();
   }
 
   #sum(count: (engine: Engine) => number): number {
     return this.nodes.all.reduce((sum, { engine }) => sum + count(engine), 0);
   }
-}
-
-function withPrefix(prefix: string, key: string | Buffer): string | Buffer {
-  return typeof key === 'string' ? prefix + key : Buffer.concat([Buffer.from(prefix), key]);
 }
 
 function sumOfBytes(commands: readonly PoolCommand[]): number {

@@ -2,15 +2,16 @@ import type { PoolCommand } from '../commands/command.js';
 import { blockingTimeoutMs, withBlockingTimeout } from '../leases/blocking-timeout.js';
 import type { Holder } from '../leases/holder.js';
 import type { AcquireOptions } from '../leases/leases.js';
+import type { ResolvedOptions } from '../options/resolved-options.js';
 import type { AcquiredLease } from '../pool-engine.js';
-import type { ClusterNode } from './cluster-node.js';
+import type { ClusterSettings } from './cluster-settings.js';
+import type { SlotOwners } from './slot-owners.js';
 
 /** What leases on a cluster need of it. */
 export interface ClusterLeasesHost {
-  /** The node of a slot; waits for the first word of the cluster. */
-  owner(slot: number, limitMs: number, signal: AbortSignal | undefined): Promise<ClusterNode>;
-  readonly acquireTimeoutMs: number;
-  readonly retryMs: number;
+  readonly options: ResolvedOptions;
+  readonly settings: ClusterSettings;
+  readonly owners: SlotOwners;
 }
 
 /** Leases and blocking commands, each on the node of its slot. */
@@ -23,11 +24,11 @@ export class ClusterLeases {
 
   /** When the node leaves the cluster meanwhile, the wait goes on at the next one. */
   async acquire(slot: number, options: AcquireOptions, asking: Holder | undefined): Promise<AcquiredLease> {
-    const { timeoutMs: limitMs = this.#host.acquireTimeoutMs, signal } = options;
+    const { timeoutMs: limitMs = this.#host.options.acquireTimeoutMs, signal } = options;
     const endsAt = performance.now() + limitMs;
     const leftMs = (): number => Math.max(1, Math.ceil(endsAt - performance.now()));
     for (;;) {
-      const node = await this.#host.owner(slot, leftMs(), signal);
+      const node = await this.#host.owners.owner(slot, leftMs(), signal);
       const either = signal === undefined ? node.left : AbortSignal.any([signal, node.left]);
       try {
         const own = { signal: either, timeoutMs: leftMs() };
@@ -52,10 +53,10 @@ export class ClusterLeases {
     const startedAt = performance.now();
     const ownMs = commands.length === 1 ? blockingTimeoutMs(command) : undefined;
     for (;;) {
-      const node = await this.#host.owner(slot, this.#host.acquireTimeoutMs, signal);
+      const node = await this.#host.owners.owner(slot, this.#host.options.acquireTimeoutMs, signal);
       await node.engine.leases.runBlocking(commands, signal, holder);
       if (commands.every(({ settled }) => settled)) return;
-      await new Promise((resolve) => setTimeout(resolve, this.#host.retryMs));
+      await new Promise((resolve) => setTimeout(resolve, this.#host.settings.waitMs.tryAgain));
       if (signal?.aborted) throw signal.reason;
       const leftMs = (ownMs ?? 0) - (performance.now() - startedAt);
       if (ownMs !== undefined && ownMs > 0) {

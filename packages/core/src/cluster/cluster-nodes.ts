@@ -78,7 +78,7 @@ export class ClusterNodes {
     node.leave();
     const { engine } = node;
     let isAnswered = false;
-    engine.router.afterInFlight(() => {
+    engine.router.lanes.afterInFlight(() => {
       isAnswered = true;
     });
     const { watch } = engine;

@@ -6,6 +6,7 @@ import type { Connection } from '../transport/connection.js';
 import type { ClusterNode } from './cluster-node.js';
 import type { ClusterNodes } from './cluster-nodes.js';
 import { slotOfKey } from './key-slot.js';
+import type { SlotOwners } from './slot-owners.js';
 
 /** What subscriptions need of their cluster. */
 export interface SubscribingCluster {
@@ -13,11 +14,9 @@ export interface SubscribingCluster {
   readonly nodes: ClusterNodes;
   readonly members: { readonly masters: readonly ClusterNode[] };
   readonly commands: { readonly router: { ownerOf(slot: number): ClusterNode | undefined } };
-  /** The node of a slot; waits for the first word of the cluster. */
-  owner(slot: number, limitMs: number, signal: AbortSignal | undefined): Promise<ClusterNode>;
-  isElsewhere(error: Error): boolean;
+  readonly owners: SlotOwners;
   reserve(): boolean;
-  freePlace(): void;
+  free(): void;
   error(code: RedisPoolErrorCode, reason: string, details?: RedisPoolErrorOptions): RedisPoolError;
 }
 
@@ -46,7 +45,7 @@ export class ClusterSubscriberHost implements SubscriberHost {
   }
 
   async open(signal: AbortSignal, home: string): Promise<Connection> {
-    await this.#cluster.owner(0, this.options.connectTimeoutMs, signal);
+    await this.#cluster.owners.owner(0, this.options.connectTimeoutMs, signal);
     const { masters } = this.#cluster.members;
     const node = this.#cluster.nodes.find(home, 'master') ?? anyOf(masters);
     const connection = await node.engine.open(signal);
@@ -63,7 +62,7 @@ export class ClusterSubscriberHost implements SubscriberHost {
   }
 
   isElsewhere(error: Error): boolean {
-    return this.#cluster.isElsewhere(error);
+    return this.#cluster.owners.isElsewhere(error);
   }
 
   reserve(): boolean {
@@ -71,7 +70,7 @@ export class ClusterSubscriberHost implements SubscriberHost {
   }
 
   free(): void {
-    this.#cluster.freePlace();
+    this.#cluster.free();
   }
 
   error(code: RedisPoolErrorCode, reason: string, details?: RedisPoolErrorOptions): RedisPoolError {

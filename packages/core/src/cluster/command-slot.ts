@@ -1,7 +1,7 @@
 import { getKeyIndexes, list as knownCommands } from '@ioredis/commands';
 import type { PoolCommand } from '../commands/command.js';
 import { type CommandProfile, profileOf } from '../commands/routing.js';
-import { allKeysError, crossSlotError } from '../errors/refusal.js';
+import { allKeysError, crossSlotError, crossSlotKeysError } from '../errors/refusal.js';
 import { SLOT_COUNT, slotOfKey } from './key-slot.js';
 
 /** Instead of a slot: of a command that has not been placed, or whose keys nobody knows yet. */
@@ -67,6 +67,21 @@ function keyIndexesOf({ profile: { name }, args }: PoolCommand): readonly number
 function sortKeyIndexes(args: readonly (string | Buffer)[]): readonly number[] {
   const store = args.map((word) => word.toString().toLowerCase()).lastIndexOf('store');
   return store > 0 ? [0, store + 1] : [0];
+}
+
+/**
+ * The slot of keys as the caller names them; `undefined` without any.
+ *
+ * @throws RedisPoolError `RP_ERR_CROSS_SLOT`
+ */
+export function slotOfKeys(keys: readonly (string | Buffer)[], prefix: string): number | undefined {
+  const slots = new Set(keys.map((key) => slotOfKey(withPrefix(prefix, key))));
+  if (slots.size > 1) throw crossSlotKeysError('transaction()');
+  return slots.values().next().value;
+}
+
+function withPrefix(prefix: string, key: string | Buffer): string | Buffer {
+  return typeof key === 'string' ? prefix + key : Buffer.concat([Buffer.from(prefix), key]);
 }
 
 /** Commands without a key all go where this slot is, which keeps them in the order of the calls. */

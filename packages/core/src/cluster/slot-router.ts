@@ -197,7 +197,7 @@ export class SlotRouter {
       leaveBatch(command);
       this.held.hold(command);
     }
-    before.engine.router.afterInFlight(() => {
+    before.engine.router.lanes.afterInFlight(() => {
       for (const slot of slots) this.held.open(slot);
       this.#flush();
     });

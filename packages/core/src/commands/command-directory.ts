@@ -1,5 +1,6 @@
 import { isRedisPoolError, RedisPoolError } from '../errors/errors.js';
-import { createCommand, type PoolCommand } from './command.js';
+import type { PoolCommand } from './command.js';
+import { createCommand } from './create-command.js';
 import { type CommandProfile, profileOf } from './routing.js';
 
 /** What the server says of a command that the routing table does not know. */

@@ -1,8 +1,9 @@
-import { list as knownCommands } from '@ioredis/commands';
 import { Command } from 'ioredis';
 import type { Waiting } from '../errors/time-spent.js';
 import type { Affinity } from '../lanes/affinity.js';
+import { encode } from './encode-command.js';
 import type { CommandProfile } from './routing.js';
+import { replyTransformers } from './transformers.js';
 
 /** How the strings of a reply come back: as JavaScript strings, or as Buffers (`getBuffer` and its like). */
 export type ReplyEncoding = 'utf8' | null;
@@ -35,26 +36,6 @@ export interface Batch {
 
 /** Node-style callback of the caller, last argument of any command. */
 export type Callback = (error: unknown, value?: unknown) => void;
-
-type Transformer = (value: unknown, context?: unknown) => unknown;
-type Transformers = Record<string, Transformer | undefined>;
-
-// Private in ioredis's types, and the only place where transformers set by the user can be seen. Without it
-// every command takes ioredis's own, slower code for arguments and replies.
-const registered = (
-  Command as unknown as { _transformer?: { argument?: Transformers; reply?: Transformers } }
-)._transformer;
-const argumentTransformers = registered?.argument;
-const replyTransformers = registered?.reply;
-// ioredis's own transformers touch objects and Maps only, so that plain strings may skip them.
-const OBJECTS_ONLY = new Set(['msetArgumentTransformer', 'hsetArgumentTransformer']);
-
-/**
- * What a command takes of the heap besides its arguments while it is pending, as measured: 750 for the object, its
- * promise and one listener, and 300 for an `async` function that awaits it. Counted in `maxPending.bytes`, so that the
- * bound is one of memory for small commands too.
- */
-const COMMAND_BYTES = 1_050;
 
 let takeResolve: (value: unknown) => void;
 let takeReject: (error: unknown) => void;
@@ -246,126 +227,5 @@ export class PoolCommand {
 const inheritedTransformReply = (Command.prototype as unknown as { transformReply(reply: unknown): unknown })
   .transformReply;
 Object.setPrototypeOf(PoolCommand.prototype, Command.prototype);
-
-/**
- * Makes a command of what the caller passed: strings, numbers and Buffers as they are, everything else (arrays,
- * objects, Maps, transformers, a key prefix) exactly as ioredis makes of it.
- */
-export function createCommand(
-  name: string,
-  profile: CommandProfile,
-  args: unknown[],
-  encoding: ReplyEncoding,
-  keyPrefix: string | undefined,
-): PoolCommand {
-  if (keyPrefix === undefined) {
-    const bytes = prepareInPlace(name, args);
-    if (bytes >= 0) return new PoolCommand(name, profile, args as CommandArgument[], bytes, encoding);
-    // `mget([...])`: ioredis flattens one level too.
-    const flat = args.flat();
-    const flatBytes = flat.length === args.length ? -1 : prepareInPlace(name, flat);
-    if (flatBytes >= 0) return new PoolCommand(name, profile, flat as CommandArgument[], flatBytes, encoding);
-  }
-  const prepared = prepareLikeIoredis(name, args, keyPrefix);
-  return new PoolCommand(name, profile, prepared, sizeOf(prepared), encoding);
-}
-
-/** Returns the size of the arguments, or -1 where ioredis's own code has to prepare them. */
-function prepareInPlace(name: string, args: unknown[]): number {
-  const transformer = argumentTransformers?.[name];
-  if (
-    argumentTransformers === undefined ||
-    (transformer !== undefined && !OBJECTS_ONLY.has(transformer.name))
-  ) {
-    return -1;
-  }
-  let bytes = COMMAND_BYTES;
-  for (let index = 0; index < args.length; index += 1) {
-    const argument = args[index];
-    if (typeof argument === 'string') bytes += argument.length + 8;
-    else if (typeof argument === 'number' && Math.abs(argument) <= Number.MAX_SAFE_INTEGER) {
-      const text = String(argument);
-      args[index] = text;
-      bytes += text.length + 8;
-    } else if (transformer === undefined && Buffer.isBuffer(argument)) bytes += argument.length + 8;
-    else return -1;
-  }
-  return bytes;
-}
-
-function prepareLikeIoredis(name: string, args: unknown[], keyPrefix: string | undefined): CommandArgument[] {
-  const options = keyPrefix === undefined ? {} : { keyPrefix };
-  return new ArgumentPreparation(name, args, options).args;
-}
-
-interface Preparation {
-  readonly name: string;
-  args: CommandArgument[];
-  initPromise(): void;
-  stringifyArguments(): void;
-}
-
-const CommandWithPrivates = Command as unknown as new (
-  name: string,
-  args: unknown[],
-  options: object,
-) => Preparation;
-
-/**
- * ioredis's own code for arguments, outside of the promise in which its constructor runs it: what a transformer
- * or a `toString()` throws would be an unhandled rejection there, and the command would go on half prepared.
- */
-class ArgumentPreparation extends CommandWithPrivates {
-  override initPromise(): void {
-    if (argumentTransformers === undefined) {
-      super.initPromise();
-      return;
-    }
-    const transformer = argumentTransformers[this.name];
-    if (transformer !== undefined) this.args = transformer(this.args) as CommandArgument[];
-    this.stringifyArguments();
-  }
-}
-
-function sizeOf(args: readonly CommandArgument[]): number {
-  return args.reduce((sum, argument) => sum + argument.length + 8, COMMAND_BYTES);
-}
-
-function encode(name: string, args: readonly CommandArgument[]): string | Buffer {
-  let text = head(name, args.length);
-  for (const argument of args) {
-    if (typeof argument !== 'string') return encodeWithBuffers(name, args);
-    text += `$${Buffer.byteLength(argument)}\r\n${argument}\r\n`;
-  }
-  return text;
-}
-
-/** Beginnings of the commands with few arguments, which is nearly all of them. */
-const HEADS = new Map(
-  knownCommands.map((name) => [name, [0, 1, 2, 3, 4].map((count) => buildHead(name, count))]),
-);
-
-function head(name: string, argumentCount: number): string {
-  return HEADS.get(name)?.[argumentCount] ?? buildHead(name, argumentCount);
-}
-
-function buildHead(name: string, argumentCount: number): string {
-  return `*${argumentCount + 1}\r\n$${Buffer.byteLength(name)}\r\n${name}\r\n`;
-}
-
-function encodeWithBuffers(name: string, args: readonly CommandArgument[]): Buffer {
-  const parts: Buffer[] = [];
-  let text = head(name, args.length);
-  for (const argument of args) {
-    if (typeof argument === 'string') {
-      text += `$${Buffer.byteLength(argument)}\r\n${argument}\r\n`;
-    } else {
-      parts.push(Buffer.from(`${text}$${argument.length}\r\n`), argument);
-      text = '\r\n';
-    }
-  }
-  parts.push(Buffer.from(text));
-  return Buffer.concat(parts);
-}
 
 function noop(): void {}

@@ -1,6 +1,7 @@
 import { list as knownCommands } from '@ioredis/commands';
 import { RedisPoolError } from '../errors/errors.js';
-import { type Callback, createCommand, type PoolCommand, type ReplyEncoding } from './command.js';
+import type { Callback, PoolCommand, ReplyEncoding } from './command.js';
+import { createCommand } from './create-command.js';
 import { type CommandProfile, profileOf } from './routing.js';
 import type { Script } from './script.js';
 

@@ -1,5 +1,6 @@
 import { tell } from './callbacks.js';
-import { type Callback, createCommand, type PoolCommand, type ReplyEncoding } from './command.js';
+import type { Callback, PoolCommand, ReplyEncoding } from './command.js';
+import { createCommand } from './create-command.js';
 import { profileOf } from './routing.js';
 
 const SCAN = profileOf('scan');

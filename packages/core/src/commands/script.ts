@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { ScriptDefinition } from '../options/options.js';
-import { type CommandArgument, createCommand, PoolCommand, type ReplyEncoding } from './command.js';
+import { type CommandArgument, PoolCommand, type ReplyEncoding } from './command.js';
+import { createCommand } from './create-command.js';
 import { type CommandProfile, profileOf } from './routing.js';
 
 const EVAL = profileOf('eval');

@@ -10,7 +10,8 @@ import { uselessness } from '../errors/useless-connection.js';
 import type { ResolvedOptions } from '../options/resolved-options.js';
 import type { LoopDelay } from '../transport/loop-delay.js';
 import type { Affinity } from './affinity.js';
-import { Lane, type LaneHost, type LaneLoss } from './lane.js';
+import type { Lane, LaneHost, LaneLoss } from './lane.js';
+import { Lanes } from './lanes.js';
 import type { LatencyHistogram } from './latency-histogram.js';
 import { type LostCommandsHost, takeSurvivors } from './lost-commands.js';
 import type { PendingCommands } from './pending-commands.js';
@@ -45,7 +46,7 @@ type Phase = { readonly tag: 'open' } | { readonly tag: 'closed'; readonly error
  * deadline (law 3), or when its connection is lost.
  */
 export class LaneRouter implements LaneHost, LostCommandsHost {
-  readonly lanes: readonly Lane[];
+  readonly lanes: Lanes;
   readonly #host: RouterHost;
   readonly #waiting = new CommandQueue();
   readonly #waitingSweep = new DeadlineSweep(this.#waiting, (command) => this.#expireWaiting(command), {
@@ -60,15 +61,11 @@ export class LaneRouter implements LaneHost, LostCommandsHost {
 
   constructor(host: RouterHost) {
     this.#host = host;
-    this.lanes = Array.from({ length: host.options.lanes }, (_, index) => new Lane(index, this));
+    this.lanes = new Lanes(host.options.lanes, this);
   }
 
   get waitingCommands(): number {
     return this.#waiting.length;
-  }
-
-  get isUp(): boolean {
-    return this.lanes.some((lane) => lane.isUp);
   }
 
   /** Takes a command of a caller, whose promise or listener is in place. */
@@ -120,23 +117,12 @@ export class LaneRouter implements LaneHost, LostCommandsHost {
     return taken;
   }
 
-  /** Calls back when everything that is in flight now is answered or lost; at once when nothing is. */
-  afterInFlight(done: () => void): void {
-    let left = this.lanes.length;
-    for (const lane of this.lanes) {
-      lane.afterInFlight(() => {
-        left -= 1;
-        if (left === 0) done();
-      });
-    }
-  }
-
   /**
    * Sends what waited, as long as a lane is up. Not while one is retiring: what was sent by it before may still be
    * refused and would come behind what was called later (law 9).
    */
   pump(): void {
-    if (this.#waiting.length === 0 || !this.isUp || this.#isRetiring) return;
+    if (this.#waiting.length === 0 || !this.lanes.isUp || this.lanes.isRetiring) return;
     this.#waitingSweep.disarm();
     this.#lastMoved = undefined;
     for (const command of this.#waiting.takeAll()) {
@@ -148,11 +134,6 @@ export class LaneRouter implements LaneHost, LostCommandsHost {
   /** From now on commands that lose their connection end, with `error` if there is one. */
   close(error: unknown): void {
     this.#phase = { tag: 'closed', error };
-  }
-
-  /** Nothing more goes by the connections that are up; they end when everything is answered. */
-  retireAll(reason: string): void {
-    for (const lane of this.lanes) lane.retire(undefined, new Error(reason));
   }
 
   /** Ends what still waits for a connection. */
@@ -298,26 +279,7 @@ export class LaneRouter implements LaneHost, LostCommandsHost {
 
   #pick(affinity: Affinity | undefined): Lane | undefined {
     // Nobody overtakes what waits already.
-    if (this.#waiting.length > 0) return undefined;
-    if (affinity === undefined) return this.#leastBusy();
-    if (affinity.unanswered <= 1 || !affinity.lane?.isUp) {
-      // Its earlier commands come first.
-      if (affinity.unanswered > 1 && affinity.lane?.isRetiring) return undefined;
-      affinity.lane = this.#leastBusy();
-    }
-    return affinity.lane;
-  }
-
-  get #isRetiring(): boolean {
-    return this.lanes.some((lane) => lane.isRetiring);
-  }
-
-  #leastBusy(): Lane | undefined {
-    let best: Lane | undefined;
-    for (const lane of this.lanes) {
-      if (lane.isUp && (best === undefined || lane.inFlight < best.inFlight)) best = lane;
-    }
-    return best;
+    return this.#waiting.length > 0 ? undefined : this.lanes.pick(affinity);
   }
 
   #expireWaiting(command: PoolCommand): void {

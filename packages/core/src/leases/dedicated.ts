@@ -1,4 +1,6 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import type { Admission } from '../admission.js';
+import type { RedisPoolError, RedisPoolErrorCode, RedisPoolErrorOptions } from '../errors/errors.js';
 import { type Endpoint, type ResolvedOptions, toIoredisOptions } from '../options/resolved-options.js';
 import type { DialCoordinator } from '../transport/dial-coordinator.js';
 import type { ServerLocator } from '../transport/server-locator.js';
@@ -13,9 +15,12 @@ export interface DedicatedHost {
   readonly locator?: ServerLocator | undefined;
   /** Says when to connect. A cluster has none: ioredis's own knows many servers, each with a pace of its own. */
   readonly dials?: DialCoordinator;
-  /** @throws RedisPoolError when there is no place for one more connection */
-  reserveOrThrow(): void;
-  freePlace(): void;
+  readonly admission: Admission;
+  readonly budget: { readonly max: number };
+  /** Takes one place of maxConnections; `false` at the cap. */
+  reserve(): boolean;
+  free(): void;
+  error(code: RedisPoolErrorCode, reason: string, details?: RedisPoolErrorOptions): RedisPoolError;
 }
 
 /** How long the end of a client may take that is told to end at once. */
@@ -57,7 +62,7 @@ export class DedicatedClients {
   }
 
   #track(label: string, options: RedisOptions): Redis {
-    this.#engine.reserveOrThrow();
+    this.#reserve();
     const client = this.#make(options);
     this.#clients.add(client);
     client.on('error', (error) => this.#report(label, error));
@@ -97,14 +102,22 @@ export class DedicatedClients {
     client.condition.auth = username === undefined ? password : [username, password];
   }
 
+  #reserve(): void {
+    const { admission, budget } = this.#engine;
+    if (admission.hasEnded) throw admission.refusalAtEnd();
+    if (this.#engine.reserve()) return;
+    const reason = `has no connection left: maxConnections ${budget.max} is reached`;
+    throw this.#engine.error('RP_ERR_QUEUE_FULL', reason, { maybeExecuted: false });
+  }
+
   #forget(client: Redis): void {
-    if (this.#clients.delete(client)) this.#engine.freePlace();
+    if (this.#clients.delete(client)) this.#engine.free();
   }
 
   #readmit(client: Redis): void {
     if (this.#clients.has(client)) return;
     try {
-      this.#engine.reserveOrThrow();
+      this.#reserve();
       this.#clients.add(client);
     } catch {
       client.disconnect();

@@ -1,7 +1,8 @@
 import { inspect } from 'node:util';
 import { tell } from '../commands/callbacks.js';
-import { createCommand, type PoolCommand } from '../commands/command.js';
+import type { PoolCommand } from '../commands/command.js';
 import type { LeaseCommands, PipelineResult, RedisPipeline } from '../commands/command-types.js';
+import { createCommand } from '../commands/create-command.js';
 import { CommandFacade } from '../commands/facade.js';
 import { checkBeginning, MultiChain, PipelineChain, type PipelineHost } from '../commands/pipeline.js';
 import { type CommandClass, classify, isReadOnly, profileOf } from '../commands/routing.js';

@@ -8,7 +8,7 @@ import { ExclusivePool, type ExclusivePoolCounts, type ResourceHost, type Slot }
 import { ForgottenLeases } from './forgotten-leases.js';
 import { type Holder, WaitingHolders } from './holder.js';
 import { LeaseConnection, type LeaseErrors } from './lease-connection.js';
-import { runHook } from './lease-hooks.js';
+import { LeaseHooks } from './lease-hooks.js';
 import type { LeaseHost } from './lease-host.js';
 import { LeaseReports } from './lease-reports.js';
 import { LeaseWatch } from './lease-watch.js';
@@ -44,6 +44,7 @@ export class Leases implements ResourceHost<LeaseConnection>, LeaseErrors {
   readonly forgotten: ForgottenLeases;
   readonly #watch: LeaseWatch;
   readonly #reports: LeaseReports;
+  readonly #hooks: LeaseHooks;
   /** Ends attempts to connect and hooks that run. */
   readonly #abort = new AbortController();
   /** Ends the waits for the hook `release`, which may hang. */
@@ -66,6 +67,7 @@ export class Leases implements ResourceHost<LeaseConnection>, LeaseErrors {
     });
     this.#reports = new LeaseReports(host, this.#pool);
     this.blocking = new BlockingCalls(host, this.#reports);
+    this.#hooks = new LeaseHooks(host.options, this.#reports);
     this.forgotten = new ForgottenLeases((lease) => this.#reports.forgottenLease(lease));
   }
 
@@ -291,17 +293,8 @@ export class Leases implements ResourceHost<LeaseConnection>, LeaseErrors {
   }
 
   async #runAcquireHook(slot: LeaseSlot, signal: AbortSignal | undefined, timeoutMs: number): Promise<void> {
-    const { hooks, name } = this.#host.options;
     try {
-      await runHook(
-        hooks.acquire as NonNullable<typeof hooks.acquire>,
-        { pool: name },
-        {
-          timeoutMs,
-          signals: [signal, this.#abort.signal],
-          onTimeout: () => this.#reports.hookHangs(),
-        },
-      );
+      await this.#hooks.acquire(timeoutMs, [signal, this.#abort.signal]);
     } catch (error) {
       this.#giveBack(slot, true);
       throw this.#abort.signal.aborted ? this.#endError(false) : error;
@@ -314,22 +307,7 @@ export class Leases implements ResourceHost<LeaseConnection>, LeaseErrors {
     this.#tenants.set(slot, 'command');
     for (const work of lease.works) work.cancel((maybeExecuted) => this.#reports.released(maybeExecuted));
     this.#giveBack(slot, lease.isClean || (await lease.clean(this.commandTimeoutMs)));
-    await this.#runReleaseHook();
-  }
-
-  /** Never rejects, and does not wait for a hook for longer than a command may take, nor for the end of the pool. */
-  async #runReleaseHook(): Promise<void> {
-    const { hooks, logger, name } = this.#host.options;
-    if (hooks.release === undefined) return;
-    const { commandTimeoutMs: timeoutMs } = this;
-    const { signal } = this.#end;
-    const onTimeout = (): Error => new Error(`It still runs after ${timeoutMs} ms (commandTimeoutMs)`);
-    try {
-      await runHook(hooks.release, { pool: name }, { timeoutMs, signals: [signal], onTimeout });
-    } catch (error) {
-      if (error === signal.reason) return;
-      logger.error({ pool: name, err: error }, `The hook "release" of Redis pool "${name}" failed`);
-    }
+    await this.#hooks.release(this.#end.signal);
   }
 
   #giveBack(slot: LeaseSlot, reusable: boolean): void {

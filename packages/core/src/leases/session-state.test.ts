@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { createCommand } from '../commands/command.js';
+import { createCommand } from '../commands/create-command.js';
 import { profileOf } from '../commands/routing.js';
 import { SessionState } from './session-state.js';
 

@@ -10,6 +10,8 @@ import type { Subscription } from './subscription.js';
 import { SubscriptionCore, type SubscriptionHost } from './subscription-core.js';
 import { SubscriptionHandle } from './subscription-handle.js';
 
+const QUIT_WHILE_DRAINING_MS = 500;
+
 /** What a subscriber needs of its engine. */
 export interface SubscriberHost {
   readonly options: ResolvedOptions;
@@ -93,6 +95,11 @@ export class Subscriber implements PortHost, SubscriptionHost {
       ...this.#counts,
       reconnects: this.#sum(({ link }) => link.reconnects) + this.#pastReconnects,
     };
+  }
+
+  /** Ends it while the rest of the pool drains: its QUIT gets a part of the time. */
+  drain(limitMs: number): Promise<void> {
+    return this.close(Math.min(limitMs, QUIT_WHILE_DRAINING_MS));
   }
 
   /**

@@ -1,0 +1,90 @@
+import type { Admission } from '../admission.js';
+import type { RedisPoolError, RedisPoolErrorCode, RedisPoolErrorOptions } from '../errors/errors.js';
+import { onAbort, sleep } from '../on-abort.js';
+import type { DialError } from '../transport/dial.js';
+import type { ClusterNode } from './cluster-node.js';
+import type { ClusterSettings } from './cluster-settings.js';
+import { type Redirection, redirectionOf } from './redirection.js';
+import { PROMPT_REDIRECTIONS, type SlotRouter } from './slot-router.js';
+
+/** What finding the node of a slot needs of its cluster. */
+export interface SlotOwnersHost {
+  readonly settings: ClusterSettings;
+  readonly admission: Admission;
+  readonly commands: { readonly router: SlotRouter };
+  readonly lastDialError: DialError | undefined;
+  /** What whoever waits at the end gets, if not `RP_ERR_CLOSING` or `RP_ERR_CLOSED`. */
+  readonly endError: unknown;
+  start(): void;
+  /** Asks the cluster who has which slots, soon. */
+  refresh(): void;
+  error(code: RedisPoolErrorCode, reason: string, details?: RedisPoolErrorOptions): RedisPoolError;
+}
+
+/** The nodes of slots, for whatever goes to one node as a whole: leases, transactions, subscriptions. */
+export class SlotOwners {
+  readonly #host: SlotOwnersHost;
+  readonly #waiting = new Set<() => void>();
+
+  constructor(host: SlotOwnersHost) {
+    this.#host = host;
+  }
+
+  /** The node of a slot; waits for the first word of the cluster. */
+  async owner(slot: number, limitMs: number, signal: AbortSignal | undefined): Promise<ClusterNode> {
+    const { admission, commands } = this.#host;
+    if (commands.router.ownerOf(slot) === undefined) await this.#untilLearned(limitMs, signal);
+    const owner = commands.router.ownerOf(slot);
+    if (admission.hasEnded) throw this.#host.endError ?? admission.refusalAtEnd();
+    if (owner !== undefined) return owner;
+    const reason = `has no connection; a lease waited ${limitMs} ms (acquireTimeoutMs)`;
+    const timeSpent = { connectionMs: limitMs };
+    const details = { cause: this.#host.lastDialError, maybeExecuted: false, timeSpent };
+    throw this.#host.error('RP_ERR_ACQUIRE_TIMEOUT', reason, details);
+  }
+
+  /** See {@link PoolEngine}. */
+  async follow(error: unknown, times: number): Promise<boolean> {
+    const { maxRedirections, waitMs } = this.#host.settings;
+    const previous = error instanceof Error ? Reflect.get(error, 'previousErrors') : undefined;
+    const errors = [error, ...(Array.isArray(previous) ? previous : [])];
+    const redirection = errors.map(redirectionOf).find((each) => each !== undefined);
+    if (redirection === undefined || times >= maxRedirections) return false;
+    this.#learn(redirection);
+    const isPrompt = redirection.kind === 'moved' && times < PROMPT_REDIRECTIONS;
+    if (!isPrompt) await sleep(waitMs.tryAgain, undefined);
+    return true;
+  }
+
+  /** Whether an error reply means that its node ran nothing, because it does not have the slot (any more). */
+  isElsewhere(error: Error): boolean {
+    const redirection = redirectionOf(error);
+    if (redirection !== undefined) this.#learn(redirection);
+    return redirection !== undefined;
+  }
+
+  /** To be called when a node has said who has which slots, and at the end. */
+  wake(): void {
+    for (const wake of this.#waiting) wake();
+  }
+
+  #learn(redirection: Redirection): void {
+    const { router } = this.#host.commands;
+    this.#host.refresh();
+    if (redirection.kind !== 'moved') return;
+    const asked = router.ownerOf(redirection.slot);
+    if (asked !== undefined) router.learn(redirection, asked);
+  }
+
+  async #untilLearned(limitMs: number, signal: AbortSignal | undefined): Promise<void> {
+    this.#host.start();
+    const waiting = new AbortController();
+    const wake = (): void => waiting.abort();
+    const unwatch = onAbort(signal, wake);
+    this.#waiting.add(wake);
+    await sleep(limitMs, waiting.signal).catch(() => {});
+    this.#waiting.delete(wake);
+    unwatch();
+    signal?.throwIfAborted();
+  }
+}
