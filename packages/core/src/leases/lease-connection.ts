@@ -169,7 +169,7 @@ export class LeaseConnection implements CommandOwner {
   renewIfDue(): void {
     const { renew } = this;
     this.renew = undefined;
-    renew?.(this.connection);
+    if (this.isUsable) renew?.(this.connection);
   }
 
   destroy(): void {
