@@ -8,10 +8,12 @@ import { type LoadReport, MixedLoad } from './mixed-load.js';
 import { TokenService, tokenOf } from './token-service.js';
 
 /** ROTATION_MS=60000 is the long run: `pnpm --filter @redis-pool/core long:rotation`. */
-const runMs = Number(process.env.ROTATION_MS ?? 2_000);
-const clusterRunMs = Number(process.env.ROTATION_CLUSTER_MS ?? 2_000);
+const runMs = Number(process.env.ROTATION_MS ?? 3_000);
+const clusterRunMs = Number(process.env.ROTATION_CLUSTER_MS ?? 3_000);
 const callers = Number(process.env.ROTATION_CALLERS ?? 64);
-const everyMs = Number(process.env.ROTATION_EVERY_MS ?? 400);
+const everyMs = Number(process.env.ROTATION_EVERY_MS ?? 600);
+/** Whoever held a lease when the next token came has the rest of this time to give it back: 15 % of it at least. */
+const overlapMs = everyMs * 0.75;
 const report = process.env.ROTATION_PROGRESS === undefined ? () => {} : (line: string) => console.log(line);
 const limitMs = Math.max(runMs, clusterRunMs) + 30_000;
 
@@ -54,7 +56,7 @@ interface Run {
 
 async function rotateUnderLoad({ servers, users, options, durationMs }: Run) {
   for (const each of servers) await each.adminCommand('FLUSHALL');
-  const service = await TokenService.start(servers, { everyMs, overlapMs: everyMs / 2, users });
+  const service = await TokenService.start(servers, { everyMs, overlapMs, users });
   services.push(service);
   const pool = open({ ...options, credentials: service.credentials });
   await pool.ready();
@@ -125,7 +127,6 @@ test('the rotation is one: the token before last is refused', async () => {
 });
 
 test.each([
-  [3, 'one'],
   [2, 'one'],
   [3, 'each'],
 ] as const)(
