@@ -57,7 +57,10 @@ export class ClusterCommands implements SlotRouterHost, BlockHost {
     if (segments.length > 1) failAsOne(commands);
     const plain = segments.flatMap((segment) => (segment.kind === 'command' ? [segment.command] : []));
     for (const command of plain) settle(command);
-    groupByNode(plain, ({ slot }) => this.router.ownerOf(slot));
+    // Those that have to wait are grouped when they go.
+    groupByNode(plain, ({ slot }) =>
+      this.router.held.isClosed(slot) ? undefined : this.router.ownerOf(slot),
+    );
     for (const segment of segments) {
       if (segment.kind === 'command') this.submit(segment.command, affinity);
       else

@@ -1,4 +1,5 @@
 import type { PoolCommand } from '../commands/command.js';
+import { groupByNode } from './batches.js';
 import type { ClusterNode } from './cluster-node.js';
 import type { ClusterNodes } from './cluster-nodes.js';
 import { HeldCommands, type HeldHost } from './held-commands.js';
@@ -212,7 +213,11 @@ export class SlotRouter {
 
   #flush(): void {
     if (!this.#isKnown) return;
-    for (const command of this.held.takeOpen()) this.dispatch(command);
+    const commands = this.held.takeOpen();
+    // Their nodes may be others than when they were called.
+    const single = commands.filter((command) => !(command instanceof BlockCommand));
+    groupByNode(single, ({ slot }) => this.#owners[slot]);
+    for (const command of commands) this.dispatch(command);
   }
 }
 
