@@ -232,7 +232,7 @@ export class ClusterEngine
     this.commands.router.adopt(topology);
     this.#subscriberHost.follow();
     this.subscriber.rehome();
-    this.owners.wake();
+    this.owners.learned();
   }
 
   nodeLost(node: ClusterNode): void {
@@ -268,7 +268,7 @@ export class ClusterEngine
   async drain(limitMs: number): Promise<void> {
     this.#status = 'draining';
     this.directory.end(this.refusalAtEnd());
-    this.owners.wake();
+    this.owners.end();
     void this.subscriber.drain(limitMs);
     // Commands of one node may go on at another: each of them waits for all commands, and for its own leases.
     await Promise.all([
@@ -280,7 +280,7 @@ export class ClusterEngine
   async shut(quitLimitMs: number, error?: unknown): Promise<void> {
     this.#status = 'closed';
     this.endError ??= error;
-    this.owners.wake();
+    this.owners.end();
     this.#idle.end();
     if (quitLimitMs <= 0) this.subscriber.destroy(this.endError);
     this.commands.end(this.endError);
