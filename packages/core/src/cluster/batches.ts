@@ -48,17 +48,32 @@ export function groupByNode(
 }
 
 /**
- * Makes errors of a chain over several nodes speak of the whole chain: the server that failed may not have seen its
- * part, while the others ran theirs.
+ * Makes the error that ends a chain over several nodes speak of the whole chain: the server that failed may not have
+ * seen its part, while the others ran theirs. `ended` is told once, of the error that ends it.
  */
-export function failAsOne(commands: readonly PoolCommand[]): void {
+export function failAsOne(
+  commands: readonly PoolCommand[],
+  ended: (error: unknown) => void = () => {},
+): void {
+  let didOthersRun: boolean | undefined;
   for (const command of commands) {
     const { onRejected } = command;
     command.onRejected = (error) => {
-      const didOthersRun = commands.some((other) => other !== command && (other.answered || other.owner));
-      onRejected(didOthersRun && !command.answered ? asMaybeExecuted(error) : error);
+      if (command.answered) {
+        onRejected(error);
+        return;
+      }
+      const isFirst = didOthersRun === undefined;
+      didOthersRun ??= commands.some((other) => other !== command && (other.answered || other.owner));
+      onRejected(didOthersRun ? asMaybeExecuted(error) : error);
+      if (isFirst) ended(error);
     };
   }
+}
+
+/** Fails what was not sent yet, and from then on never is: its chain has ended, and said what may have run. */
+export function dropUnsent(commands: readonly PoolCommand[], error: unknown): void {
+  for (const command of commands) if (command.owner === undefined) command.fail(error);
 }
 
 function asMaybeExecuted(error: unknown): unknown {
