@@ -151,17 +151,15 @@ export class SlotRouter {
     for (const command of commands) this.held.holdRefused(command, error);
   }
 
-  /** Learns from a redirection; returns where it points to. */
+  /** Learns from a redirection; returns where it points to, if that can be found out. */
   learn(
     { kind, slot, address }: Redirection & { slot: number; address: NodeAddress },
     asked: ClusterNode,
-  ): ClusterNode {
+  ): ClusterNode | undefined {
     const host = address.host === '' ? asked.address.host : address.host;
-    const target = this.#host.nodes.need(this.#host.translate({ host, port: address.port }), 'master');
-    if (kind === 'moved') {
-      this.#moved(slot, target);
-      this.#host.refresh();
-    }
+    if (kind === 'moved') this.#host.refresh();
+    const target = this.#find({ host, port: address.port });
+    if (target !== undefined && kind === 'moved') this.#moved(slot, target);
     return target;
   }
 
@@ -169,6 +167,15 @@ export class SlotRouter {
   end(): PoolCommand[] {
     clearTimeout(this.#timer);
     return this.held.takeAll();
+  }
+
+  #find(address: NodeAddress): ClusterNode | undefined {
+    try {
+      return this.#host.nodes.need(this.#host.translate(address), 'master');
+    } catch {
+      // The same happens, and is told, when the cluster is asked the next time.
+      return undefined;
+    }
   }
 
   /** Has the commands of a slot wait a little. */
