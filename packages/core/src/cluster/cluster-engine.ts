@@ -194,10 +194,9 @@ export class ClusterEngine
     return this.owners.follow(error, times);
   }
 
-  async scanPlaces(): Promise<readonly number[]> {
+  async scanPlaces(): Promise<ReadonlyMap<string, number>> {
     await this.owners.owner(KEYLESS_SLOT, this.options.commandTimeoutMs, undefined);
-    const { owners = [], shards } = this.members.topology ?? {};
-    return [...(shards?.keys() ?? [])].map((name) => owners.indexOf(name));
+    return this.commands.router.firstSlots();
   }
 
   // ---- what commands and members need ----

@@ -61,6 +61,14 @@ export class SlotRouter {
     return this.#owners[slot];
   }
 
+  /** One slot of each node that has any, by its name. */
+  firstSlots(): ReadonlyMap<string, number> {
+    const slots = new Map<string, number>();
+    for (const [slot, owner] of this.#owners.entries())
+      if (owner !== undefined && !slots.has(owner.name)) slots.set(owner.name, slot);
+    return slots;
+  }
+
   /** To where its slot is, or into the queue of those that have to wait. */
   dispatch(command: PoolCommand): void {
     const owner = this.#owners[command.slot];
