@@ -1,6 +1,7 @@
 import type { Batch, PoolCommand } from '../commands/command.js';
 import { isRedisPoolError, RedisPoolError } from '../errors/errors.js';
 import type { ClusterNode } from './cluster-node.js';
+import { slotOfAll } from './command-slot.js';
 
 /** A chain as it is sent: single commands, and transactions that stay whole. */
 export type Segment =
@@ -21,6 +22,19 @@ export function segmentsOf(commands: readonly PoolCommand[]): readonly Segment[]
     segments.push({ kind: 'transaction', commands: commands.slice(start, index + 1) });
   }
   return segments;
+}
+
+/** The parts of a chain that go to one node each, with their slots; a transaction stays whole. */
+export function groupBySlot(commands: readonly PoolCommand[]): readonly (readonly [number, PoolCommand[]])[] {
+  const groups = new Map<number, PoolCommand[]>();
+  for (const segment of segmentsOf(commands)) {
+    const members = segment.kind === 'command' ? [segment.command] : segment.commands;
+    const slot = slotOfAll(members);
+    const group = groups.get(slot) ?? [];
+    for (const member of members) group.push(member);
+    groups.set(slot, group);
+  }
+  return [...groups];
 }
 
 function isClosing({ profile }: PoolCommand): boolean {

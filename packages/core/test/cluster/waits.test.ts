@@ -55,3 +55,19 @@ test('an abort ends a wait that is between two nodes at once', async () => {
   expect(settledAt - abortedAt).toBeLessThan(5 * GRACE_MS);
   await end();
 });
+
+test('a chain that failed for want of one lease does not run its other part later', async () => {
+  const [full, other] = cluster.current.nodes as [RedisServer, RedisServer];
+  const [key, written] = [await keyOn(cluster.current, full), await keyOn(cluster.current, other)];
+  const pool = open(cluster.current, { maxConnections: 2, maxWaiting: 1 });
+  await pool.ready();
+  await pool.del(written);
+  const held = await pool.acquire({ key });
+  const waiting = pool.acquire({ key });
+  const error = await errorOf(pool.pipeline().blpop(key, 1).incr(written).exec());
+  expect(error).toMatchObject({ code: 'RP_ERR_QUEUE_FULL', maybeExecuted: false });
+  // There is one lease for each node: this comes behind the other part.
+  expect(await pool.lease((lease) => lease.get(written), { key: written })).toBe(null);
+  held.release();
+  (await waiting).release();
+});
