@@ -33,10 +33,10 @@ function openBehindProxies(seed: RedisServer, options: ClusterPoolOptions = {}):
 }
 
 /** Resolves when a node holds back a write. */
-function untilPaused(node: RedisServer): Promise<void> {
+async function untilPaused(node: RedisServer): Promise<void> {
   const isPaused = async () =>
     String(await node.adminCommand('INFO', 'clients')).includes('blocked_clients:1');
-  return waitUntil(isPaused, { what: 'a write is held back' });
+  await waitUntil(isPaused, { what: 'a write is held back' });
 }
 
 /** Has a node run the writes that it holds back, while their replies are lost with the connection. */
@@ -88,7 +88,7 @@ test('a chain that failed before any of it was sent sends nothing later', async 
   proxyOf(away).refuse();
   proxyOf(away).reset();
   await waitUntil(() => pool.status === 'degraded', { what: 'one node is gone' });
-  const error = await errorOf(pool.pipeline().incr(moving).incr(key).multi().incr(key).exec().exec());
+  const error = await errorOf(pool.pipeline().incr(moving).incr(key).multi().incr(key).execOrThrow());
   expect(error).toMatchObject({ code: 'RP_ERR_UNAVAILABLE', maybeExecuted: false });
   await proxyOf(away).accept();
   // Behind whatever waited for this node.
