@@ -100,7 +100,7 @@ export abstract class CommandClient extends ScanFacade {
 
   protected override scanSource(): object {
     if (!this.#engine.isDivided) return this;
-    const places = (): Promise<readonly number[]> => this.#engine.scanPlaces();
+    const places = (): Promise<ReadonlyMap<string, number>> => this.#engine.scanPlaces();
     return new PlaceScan({ places, execute: (command) => this.execute(command) });
   }
 

@@ -75,7 +75,7 @@ export interface PoolEngine {
   /** Whether its keys are on several servers. */
   readonly isDivided: boolean;
   /** One place of each server that has keys of its own. */
-  scanPlaces(): Promise<readonly number[]>;
+  scanPlaces(): Promise<ReadonlyMap<string, number>>;
   /** Takes a plain command, whose promise or listener is in place. It is settled by its deadline (law 3). */
   submit(command: PoolCommand, affinity: Affinity | undefined): void;
   /** Takes commands that leave in one piece, or are refused together. */

@@ -57,8 +57,8 @@ export class StandaloneEngine extends Engine implements PoolEngine, SubscriberHo
     return 0;
   }
 
-  scanPlaces(): Promise<readonly number[]> {
-    return Promise.resolve([0]);
+  scanPlaces(): Promise<ReadonlyMap<string, number>> {
+    return Promise.resolve(new Map([['', 0]]));
   }
 
   follow(): Promise<boolean> {

@@ -1,6 +1,7 @@
 import type { Batch, PoolCommand } from '../commands/command.js';
 import { isRedisPoolError, RedisPoolError } from '../errors/errors.js';
 import type { ClusterNode } from './cluster-node.js';
+import { slotOfAll } from './command-slot.js';
 
 /** A chain as it is sent: single commands, and transactions that stay whole. */
 export type Segment =
@@ -21,6 +22,19 @@ export function segmentsOf(commands: readonly PoolCommand[]): readonly Segment[]
     segments.push({ kind: 'transaction', commands: commands.slice(start, index + 1) });
   }
   return segments;
+}
+
+/** The parts of a chain that go to one node each, with their slots; a transaction stays whole. */
+export function groupBySlot(commands: readonly PoolCommand[]): readonly (readonly [number, PoolCommand[]])[] {
+  const groups = new Map<number, PoolCommand[]>();
+  for (const segment of segmentsOf(commands)) {
+    const members = segment.kind === 'command' ? [segment.command] : segment.commands;
+    const slot = slotOfAll(members);
+    const group = groups.get(slot) ?? [];
+    for (const member of members) group.push(member);
+    groups.set(slot, group);
+  }
+  return [...groups];
 }
 
 function isClosing({ profile }: PoolCommand): boolean {
@@ -48,17 +62,32 @@ export function groupByNode(
 }
 
 /**
- * Makes errors of a chain over several nodes speak of the whole chain: the server that failed may not have seen its
- * part, while the others ran theirs.
+ * Makes the error that ends a chain over several nodes speak of the whole chain: the server that failed may not have
+ * seen its part, while the others ran theirs. `ended` is told once, of the error that ends it.
  */
-export function failAsOne(commands: readonly PoolCommand[]): void {
+export function failAsOne(
+  commands: readonly PoolCommand[],
+  ended: (error: unknown) => void = () => {},
+): void {
+  let didOthersRun: boolean | undefined;
   for (const command of commands) {
     const { onRejected } = command;
     command.onRejected = (error) => {
-      const didOthersRun = commands.some((other) => other !== command && (other.answered || other.owner));
-      onRejected(didOthersRun && !command.answered ? asMaybeExecuted(error) : error);
+      if (command.answered) {
+        onRejected(error);
+        return;
+      }
+      const isFirst = didOthersRun === undefined;
+      didOthersRun ??= commands.some((other) => other !== command && (other.answered || other.owner));
+      onRejected(didOthersRun ? asMaybeExecuted(error) : error);
+      if (isFirst) ended(error);
     };
   }
+}
+
+/** Fails what was not sent yet, and from then on never is: its chain has ended, and said what may have run. */
+export function dropUnsent(commands: readonly PoolCommand[], error: unknown): void {
+  for (const command of commands) if (command.owner === undefined) command.fail(error);
 }
 
 function asMaybeExecuted(error: unknown): unknown {

@@ -8,7 +8,7 @@ import type { PendingCommands } from '../lanes/pending-commands.js';
 import type { ResolvedOptions } from '../options/resolved-options.js';
 import type { DialError } from '../transport/dial.js';
 import type { LoopDelay } from '../transport/loop-delay.js';
-import { failAsOne, groupByNode, segmentsOf } from './batches.js';
+import { dropUnsent, failAsOne, groupByNode, segmentsOf } from './batches.js';
 import type { ClusterNode } from './cluster-node.js';
 import type { ClusterNodes } from './cluster-nodes.js';
 import type { ClusterSettings } from './cluster-settings.js';
@@ -54,10 +54,15 @@ export class ClusterCommands implements SlotRouterHost, BlockHost {
 
   submitBatch(commands: readonly PoolCommand[], affinity: Affinity | undefined): void {
     const segments = segmentsOf(commands);
-    if (segments.length > 1) failAsOne(commands);
+    // Not at once: what ends several of them ends, and counts, each for itself.
+    const ended = (error: unknown): void => queueMicrotask(() => dropUnsent(commands, error));
+    if (segments.length > 1) failAsOne(commands, ended);
     const plain = segments.flatMap((segment) => (segment.kind === 'command' ? [segment.command] : []));
     for (const command of plain) settle(command);
-    groupByNode(plain, ({ slot }) => this.router.ownerOf(slot));
+    // Those that have to wait are grouped when they go.
+    groupByNode(plain, ({ slot }) =>
+      this.router.held.isClosed(slot) ? undefined : this.router.ownerOf(slot),
+    );
     for (const segment of segments) {
       if (segment.kind === 'command') this.submit(segment.command, affinity);
       else

@@ -17,13 +17,14 @@ import { PendingCommands } from '../lanes/pending-commands.js';
 import { DedicatedClients } from '../leases/dedicated.js';
 import type { Holder } from '../leases/holder.js';
 import type { AcquireOptions } from '../leases/leases.js';
+import { onAbort } from '../on-abort.js';
 import type { ResolvedOptions } from '../options/resolved-options.js';
 import type { AcquiredLease, PoolEngine, PoolStatus } from '../pool-engine.js';
 import type { PoolStats } from '../stats.js';
 import { Subscriber } from '../subscriber/subscriber.js';
 import type { DialError } from '../transport/dial.js';
 import { LoopDelay } from '../transport/loop-delay.js';
-import { failAsOne, segmentsOf } from './batches.js';
+import { failAsOne, groupBySlot } from './batches.js';
 import { ClusterCommands, type ClusterCommandsHost } from './cluster-commands.js';
 import { ClusterLeases, type ClusterLeasesHost } from './cluster-leases.js';
 import { ClusterMembers, type MembersHost } from './cluster-members.js';
@@ -159,18 +160,19 @@ export class ClusterEngine
     signal: AbortSignal | undefined,
     holder: Holder | undefined,
   ): Promise<void> {
-    const bySlot = new Map<number, PoolCommand[]>();
     for (const command of commands) this.place(command);
-    for (const segment of segmentsOf(commands)) {
-      const members = segment.kind === 'command' ? [segment.command] : segment.commands;
-      const slot = slotOfAll(members);
-      bySlot.set(slot, [...(bySlot.get(slot) ?? []), ...members]);
+    const parts = groupBySlot(commands);
+    if (parts.length === 1) {
+      await this.#leases.runBlocking(slotOfAll(commands), commands, signal, holder);
+      return;
     }
-    if (bySlot.size > 1) failAsOne(commands);
-    const runs = [...bySlot].map(([slot, members]) =>
-      this.#leases.runBlocking(slot, members, signal, holder),
-    );
-    await Promise.all(runs);
+    // When a part fails the chain does: what has not run by then never may.
+    const end = new AbortController();
+    failAsOne(commands, (error) => end.abort(error));
+    const unwatch = onAbort(signal, () => end.abort(signal?.reason));
+    if (signal?.aborted) end.abort(signal.reason);
+    const runs = parts.map(([slot, members]) => this.#leases.runBlocking(slot, members, end.signal, holder));
+    await Promise.all(runs).finally(unwatch);
   }
 
   async call(name: string, ...args: string[]): Promise<unknown> {
@@ -194,10 +196,9 @@ export class ClusterEngine
     return this.owners.follow(error, times);
   }
 
-  async scanPlaces(): Promise<readonly number[]> {
+  async scanPlaces(): Promise<ReadonlyMap<string, number>> {
     await this.owners.owner(KEYLESS_SLOT, this.options.commandTimeoutMs, undefined);
-    const { owners = [], shards } = this.members.topology ?? {};
-    return [...(shards?.keys() ?? [])].map((name) => owners.indexOf(name));
+    return this.commands.router.firstSlots();
   }
 
   // ---- what commands and members need ----
@@ -232,7 +233,7 @@ export class ClusterEngine
     this.commands.router.adopt(topology);
     this.#subscriberHost.follow();
     this.subscriber.rehome();
-    this.owners.wake();
+    this.owners.learned();
   }
 
   nodeLost(node: ClusterNode): void {
@@ -268,7 +269,7 @@ export class ClusterEngine
   async drain(limitMs: number): Promise<void> {
     this.#status = 'draining';
     this.directory.end(this.refusalAtEnd());
-    this.owners.wake();
+    this.owners.end();
     void this.subscriber.drain(limitMs);
     // Commands of one node may go on at another: each of them waits for all commands, and for its own leases.
     await Promise.all([
@@ -280,7 +281,7 @@ export class ClusterEngine
   async shut(quitLimitMs: number, error?: unknown): Promise<void> {
     this.#status = 'closed';
     this.endError ??= error;
-    this.owners.wake();
+    this.owners.end();
     this.#idle.end();
     if (quitLimitMs <= 0) this.subscriber.destroy(this.endError);
     this.commands.end(this.endError);

@@ -4,13 +4,11 @@ import type { Holder } from '../leases/holder.js';
 import type { AcquireOptions } from '../leases/leases.js';
 import type { ResolvedOptions } from '../options/resolved-options.js';
 import type { AcquiredLease } from '../pool-engine.js';
-import type { ClusterSettings } from './cluster-settings.js';
 import type { SlotOwners } from './slot-owners.js';
 
 /** What leases on a cluster need of it. */
 export interface ClusterLeasesHost {
   readonly options: ResolvedOptions;
-  readonly settings: ClusterSettings;
   readonly owners: SlotOwners;
 }
 
@@ -56,8 +54,7 @@ export class ClusterLeases {
       const node = await this.#host.owners.owner(slot, this.#host.options.acquireTimeoutMs, signal);
       await node.engine.leases.runBlocking(commands, signal, holder);
       if (commands.every(({ settled }) => settled)) return;
-      await new Promise((resolve) => setTimeout(resolve, this.#host.settings.waitMs.tryAgain));
-      if (signal?.aborted) throw signal.reason;
+      await this.#host.owners.pause(signal);
       const leftMs = (ownMs ?? 0) - (performance.now() - startedAt);
       if (ownMs !== undefined && ownMs > 0) {
         if (leftMs <= 0) command.adopt(null);

@@ -1,4 +1,5 @@
 import type { Engine } from '../engine.js';
+import { isRedisPoolError } from '../errors/errors.js';
 import { describeEndpoint } from '../options/resolved-options.js';
 import { DialError } from '../transport/dial.js';
 import { ClusterNode, type NodeRole } from './cluster-node.js';
@@ -26,7 +27,7 @@ export interface MembersHost {
 export class ClusterMembers implements TopologyHost {
   readonly nodes: ClusterNodes;
   readonly watch: TopologyWatch;
-  /** The user may not ask, as a node said last. */
+  /** Why what a node was asked last is of no use: the user may not ask, or an option is wrong. */
   refusal: DialError | undefined;
   readonly #host: MembersHost;
   #topology: Topology | undefined;
@@ -92,10 +93,12 @@ export class ClusterMembers implements TopologyHost {
   }
 
   refused(error: unknown, { options }: Engine): void {
-    if (!(error instanceof Error) || !error.message.startsWith('NOPERM')) return;
-    const where = `Redis pool "${options.name}" could not ask ${describeEndpoint(options)} who has which slots`;
-    const message = `${where}: ${error.message} (an ACL rule of the user forbids it)`;
-    this.refusal = new DialError('RP_ERR_AUTH', message, error, true);
+    if (!(error instanceof Error)) return;
+    const isForbidden = error.message.startsWith('NOPERM');
+    if (!isForbidden && !isMistake(error)) return;
+    const where = `Redis pool "${options.name}" could not learn from ${describeEndpoint(options)} who has which slots`;
+    const message = `${where}: ${error.message}${isForbidden ? ' (an ACL rule of the user forbids it)' : ''}`;
+    this.refusal = new DialError(isForbidden ? 'RP_ERR_AUTH' : 'RP_ERR_INVALID_OPTION', message, error, true);
     this.#host.changed('dialFailed');
   }
 
@@ -146,6 +149,11 @@ export class ClusterMembers implements TopologyHost {
 /** Not one that is only on its way: a node that has just joined is no trouble. */
 function isMissing({ engine }: ClusterNode): boolean {
   return !engine.isUp && (engine.status === 'degraded' || engine.dials.failures > 0);
+}
+
+/** Of the options: what only shows when they are used. */
+function isMistake(error: Error): boolean {
+  return isRedisPoolError(error) && error.code === 'RP_ERR_INVALID_OPTION';
 }
 
 /** Tries to connect, once; does not wait for more. */

@@ -36,6 +36,8 @@ describe('slotOfCommand', () => {
     ['eval', 'return 1', '0', 'no-key'],
     ['script', 'load', 'x'],
     ['get'],
+    ['eval', 'return 1', '1700000000000', 'k'],
+    ['zunion', '200000', 'k'],
   ])('%s %s has no key', (name, ...args) => {
     expect(place(name, ...args)).toBe(KEYLESS);
   });

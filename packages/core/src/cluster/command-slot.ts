@@ -59,8 +59,10 @@ export function slotOfCommand(command: PoolCommand, learned: LearnedKeys): numbe
 
 function keyIndexesOf({ profile: { name }, args }: PoolCommand): readonly number[] {
   if (name === 'sort' || name === 'sort_ro') return sortKeyIndexes(args);
-  // Not `args` itself: it may belong to the caller.
-  return getKeyIndexes(name, [...args]).filter((index) => Number.isInteger(index));
+  // Not `args` itself: it may belong to the caller. A number of keys that cannot be is for the server to refuse: here it
+  // would be counted up to.
+  const words = args.map((word, index) => (index < 2 && Number(word) > args.length ? '0' : word));
+  return getKeyIndexes(name, words).filter((index) => Number.isInteger(index));
 }
 
 /** The metadata counts the patterns after BY and GET as keys; whether the server takes them is for it to say. */

@@ -1,9 +1,9 @@
 import type { Admission } from '../admission.js';
 import type { RedisPoolError, RedisPoolErrorCode, RedisPoolErrorOptions } from '../errors/errors.js';
-import { onAbort, sleep } from '../on-abort.js';
 import type { DialError } from '../transport/dial.js';
 import type { ClusterNode } from './cluster-node.js';
 import type { ClusterSettings } from './cluster-settings.js';
+import { Pauses } from './pauses.js';
 import { type Redirection, redirectionOf } from './redirection.js';
 import { PROMPT_REDIRECTIONS, type SlotRouter } from './slot-router.js';
 
@@ -24,7 +24,10 @@ export interface SlotOwnersHost {
 /** The nodes of slots, for whatever goes to one node as a whole: leases, transactions, subscriptions. */
 export class SlotOwners {
   readonly #host: SlotOwnersHost;
-  readonly #waiting = new Set<() => void>();
+  /** Until a node has said who has which slots, or the end begins. */
+  readonly #learning = new Pauses();
+  /** Between two tries, or until the end begins. */
+  readonly #pauses = new Pauses();
 
   constructor(host: SlotOwnersHost) {
     this.#host = host;
@@ -33,7 +36,10 @@ export class SlotOwners {
   /** The node of a slot; waits for the first word of the cluster. */
   async owner(slot: number, limitMs: number, signal: AbortSignal | undefined): Promise<ClusterNode> {
     const { admission, commands } = this.#host;
-    if (commands.router.ownerOf(slot) === undefined) await this.#untilLearned(limitMs, signal);
+    if (commands.router.ownerOf(slot) === undefined) {
+      this.#host.start();
+      await this.#learning.wait(limitMs, signal);
+    }
     const owner = commands.router.ownerOf(slot);
     if (admission.hasEnded) throw this.#host.endError ?? admission.refusalAtEnd();
     if (owner !== undefined) return owner;
@@ -45,14 +51,14 @@ export class SlotOwners {
 
   /** See {@link PoolEngine}. */
   async follow(error: unknown, times: number): Promise<boolean> {
-    const { maxRedirections, waitMs } = this.#host.settings;
+    const { maxRedirections } = this.#host.settings;
     const previous = error instanceof Error ? Reflect.get(error, 'previousErrors') : undefined;
     const errors = [error, ...(Array.isArray(previous) ? previous : [])];
     const redirection = errors.map(redirectionOf).find((each) => each !== undefined);
     if (redirection === undefined || times >= maxRedirections) return false;
     this.#learn(redirection);
     const isPrompt = redirection.kind === 'moved' && times < PROMPT_REDIRECTIONS;
-    if (!isPrompt) await sleep(waitMs.tryAgain, undefined);
+    if (!isPrompt) await this.pause(undefined);
     return true;
   }
 
@@ -63,9 +69,21 @@ export class SlotOwners {
     return redirection !== undefined;
   }
 
-  /** To be called when a node has said who has which slots, and at the end. */
-  wake(): void {
-    for (const wake of this.#waiting) wake();
+  /** The pause before another try; the end of the pool cuts it short. */
+  async pause(signal: AbortSignal | undefined): Promise<void> {
+    const { admission, settings } = this.#host;
+    if (!admission.hasEnded) await this.#pauses.wait(settings.waitMs.tryAgain, signal);
+  }
+
+  /** To be called when a node has said who has which slots. */
+  learned(): void {
+    this.#learning.endAll();
+  }
+
+  /** To be called when the end begins: nobody waits here any more. */
+  end(): void {
+    this.#learning.endAll();
+    this.#pauses.endAll();
   }
 
   #learn(redirection: Redirection): void {
@@ -74,17 +92,5 @@ export class SlotOwners {
     if (redirection.kind !== 'moved') return;
     const asked = router.ownerOf(redirection.slot);
     if (asked !== undefined) router.learn(redirection, asked);
-  }
-
-  async #untilLearned(limitMs: number, signal: AbortSignal | undefined): Promise<void> {
-    this.#host.start();
-    const waiting = new AbortController();
-    const wake = (): void => waiting.abort();
-    const unwatch = onAbort(signal, wake);
-    this.#waiting.add(wake);
-    await sleep(limitMs, waiting.signal).catch(() => {});
-    this.#waiting.delete(wake);
-    unwatch();
-    signal?.throwIfAborted();
   }
 }

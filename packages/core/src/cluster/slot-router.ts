@@ -1,4 +1,5 @@
 import type { PoolCommand } from '../commands/command.js';
+import { groupByNode } from './batches.js';
 import type { ClusterNode } from './cluster-node.js';
 import type { ClusterNodes } from './cluster-nodes.js';
 import { HeldCommands, type HeldHost } from './held-commands.js';
@@ -58,6 +59,14 @@ export class SlotRouter {
 
   ownerOf(slot: number): ClusterNode | undefined {
     return this.#owners[slot];
+  }
+
+  /** One slot of each node that has any, by its name. */
+  firstSlots(): ReadonlyMap<string, number> {
+    const slots = new Map<string, number>();
+    for (const [slot, owner] of this.#owners.entries())
+      if (owner !== undefined && !slots.has(owner.name)) slots.set(owner.name, slot);
+    return slots;
   }
 
   /** To where its slot is, or into the queue of those that have to wait. */
@@ -150,17 +159,15 @@ export class SlotRouter {
     for (const command of commands) this.held.holdRefused(command, error);
   }
 
-  /** Learns from a redirection; returns where it points to. */
+  /** Learns from a redirection; returns where it points to, if that can be found out. */
   learn(
     { kind, slot, address }: Redirection & { slot: number; address: NodeAddress },
     asked: ClusterNode,
-  ): ClusterNode {
+  ): ClusterNode | undefined {
     const host = address.host === '' ? asked.address.host : address.host;
-    const target = this.#host.nodes.need(this.#host.translate({ host, port: address.port }), 'master');
-    if (kind === 'moved') {
-      this.#moved(slot, target);
-      this.#host.refresh();
-    }
+    if (kind === 'moved') this.#host.refresh();
+    const target = this.#find({ host, port: address.port });
+    if (target !== undefined && kind === 'moved') this.#moved(slot, target);
     return target;
   }
 
@@ -168,6 +175,15 @@ export class SlotRouter {
   end(): PoolCommand[] {
     clearTimeout(this.#timer);
     return this.held.takeAll();
+  }
+
+  #find(address: NodeAddress): ClusterNode | undefined {
+    try {
+      return this.#host.nodes.need(this.#host.translate(address), 'master');
+    } catch {
+      // The same happens, and is told, when the cluster is asked the next time.
+      return undefined;
+    }
   }
 
   /** Has the commands of a slot wait a little. */
@@ -212,7 +228,11 @@ export class SlotRouter {
 
   #flush(): void {
     if (!this.#isKnown) return;
-    for (const command of this.held.takeOpen()) this.dispatch(command);
+    const commands = this.held.takeOpen();
+    // Their nodes may be others than when they were called.
+    const single = commands.filter((command) => !(command instanceof BlockCommand));
+    groupByNode(single, ({ slot }) => this.#owners[slot]);
+    for (const command of commands) this.dispatch(command);
   }
 }
 

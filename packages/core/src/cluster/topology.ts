@@ -9,7 +9,11 @@ export interface Topology {
   readonly shards: ReadonlyMap<string, readonly string[]>;
 }
 
-/** Says where a node is to be connected to, given what the cluster calls it; `undefined`: just there. */
+/**
+ * Says where a node is to be connected to, given what the cluster calls it.
+ *
+ * @throws RedisPoolError `RP_ERR_INVALID_OPTION` when the option that says it is of no use
+ */
 export type Translate = (address: NodeAddress) => NodeAddress;
 
 /**

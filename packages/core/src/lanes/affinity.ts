@@ -7,10 +7,10 @@ import type { Lane } from './lane.js';
 export class Affinity {
   lane: Lane | undefined = undefined;
   unanswered = 0;
-  /** On a cluster the caller has a lane at each node. */
-  readonly #parts: Map<object, Affinity>;
+  /** On a cluster the caller has a lane at each node; those of nodes that are gone keep nothing alive. */
+  readonly #parts: WeakMap<object, Affinity>;
 
-  constructor(parts = new Map<object, Affinity>()) {
+  constructor(parts = new WeakMap<object, Affinity>()) {
     this.#parts = parts;
   }
 
@@ -19,10 +19,5 @@ export class Affinity {
     const part = this.#parts.get(node) ?? new Affinity(this.#parts);
     this.#parts.set(node, part);
     return part;
-  }
-
-  /** To be called with a node that is gone. */
-  leave(node: object): void {
-    this.#parts.delete(node);
   }
 }

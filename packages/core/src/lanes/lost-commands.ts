@@ -28,7 +28,7 @@ export function takeSurvivors(
       return false;
     }
     if (!host.maySendAgain || !mayGoAgain(command, wasSent, host.counters)) {
-      host.fail(command, wasSent(command.batch?.decisive ?? command), loss);
+      host.fail(command, mayHaveRun(command, wasSent), loss);
       return false;
     }
     // As if it had never been handed over: who gives it up now can say that it did not run.
@@ -44,10 +44,17 @@ function mayGoAgain(
   wasSent: (one: PoolCommand) => boolean,
   counters: Counters,
 ): boolean {
-  if (command.batch !== undefined) return !wasSent(command.batch.first);
+  // The first of its batch may be at another node of a cluster by now: then it says nothing about this one.
+  if (command.batch !== undefined) return !wasSent(command) && !wasSent(command.batch.first);
   if (!wasSent(command)) return true;
   if (command.resendsLeft === 0 || !isReadOnly(command.profile, command.args)) return false;
   command.resendsLeft -= 1;
   counters.resends += 1;
   return true;
+}
+
+/** A transaction has when its EXEC was sent, any other batch from its first command on. */
+function mayHaveRun(command: PoolCommand, wasSent: (one: PoolCommand) => boolean): boolean {
+  const { first, decisive } = command.batch ?? { first: command, decisive: command };
+  return wasSent(decisive) || (decisive === first && wasSent(command));
 }

@@ -50,6 +50,25 @@ const NODE_OPTION_RULES: Rules<ClusterNodeOptions> = {
   disconnectTimeout: REDIS_OPTION_RULES.disconnectTimeout,
 };
 
+/** Where one node is to be connected to, as "natMap" says. */
+export const natAddress: Rule<Address> = (value, path) => {
+  if (!isRecord(value)) throw mustBe(path, '{ host, port }', describeType(value));
+  return {
+    host: filledText(value.host, `${path}.host`),
+    port: integer(1, 65_535)(value.port, `${path}.port`),
+  };
+};
+
+const natMap: Rule<NonNullable<ClusterConnectionOptions['natMap']>> = (value, path) => {
+  const map = foreign<NonNullable<ClusterConnectionOptions['natMap']>>(
+    'an object or a function',
+    isRecord,
+    isFunction,
+  )(value, path);
+  for (const [name, address] of Object.entries(map)) natAddress(address, `${path}["${name}"]`);
+  return map;
+};
+
 const CLUSTER_OPTION_RULES: Rules<ClusterConnectionOptions> = {
   scaleReads: foreign('"master", "slave", "all" or a function', isRole, isFunction),
   maxRedirections: integer(0, 1_000),
@@ -59,7 +78,7 @@ const CLUSTER_OPTION_RULES: Rules<ClusterConnectionOptions> = {
   slotsRefreshInterval: milliseconds(1),
   shardedSubscribers: flag,
   dnsLookup: callable(),
-  natMap: foreign('an object or a function', isRecord, isFunction),
+  natMap,
   keyPrefix: text,
   redisOptions: fields(NODE_OPTION_RULES, explainRefused),
 };

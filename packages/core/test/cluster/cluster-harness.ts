@@ -60,10 +60,14 @@ export function keysInSlots(from: number, to: number): string[] {
 }
 
 /** One key on each of the nodes. */
-export async function keyOn(cluster: RedisCluster, node: RedisServer): Promise<string> {
+export async function keyOn(
+  cluster: RedisCluster,
+  node: RedisServer,
+  { except = '' }: { readonly except?: string } = {},
+): Promise<string> {
   for (let index = 0; ; index += 1) {
     const key = `on:${index}`;
-    if ((await cluster.ownerOf(slotOfKey(key))) === node) return key;
+    if (key !== except && (await cluster.ownerOf(slotOfKey(key))) === node) return key;
   }
 }
 
