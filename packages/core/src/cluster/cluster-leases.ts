@@ -60,7 +60,7 @@ export class ClusterLeases {
       if (signal?.aborted) throw signal.reason;
       const leftMs = (ownMs ?? 0) - (performance.now() - startedAt);
       if (ownMs !== undefined && ownMs > 0) {
-        if (leftMs <= 0) command.adopt(null);
+        if (leftMs <= 0) command.fulfil(null, false);
         else command.args = withBlockingTimeout(command, command.args, Math.ceil(leftMs));
       }
     }
