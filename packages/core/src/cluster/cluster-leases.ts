@@ -57,7 +57,7 @@ export class ClusterLeases {
       await this.#host.owners.pause(signal);
       const leftMs = (ownMs ?? 0) - (performance.now() - startedAt);
       if (ownMs !== undefined && ownMs > 0) {
-        if (leftMs <= 0) command.adopt(null);
+        if (leftMs <= 0) command.fulfil(null, false);
         else command.args = withBlockingTimeout(command, command.args, Math.ceil(leftMs));
       }
     }

@@ -5,6 +5,13 @@ import { createCommand } from './create-command.js';
 import { type CommandProfile, profileOf } from './routing.js';
 import type { Script } from './script.js';
 
+const COMMAND_METHODS = new Set<string>();
+
+/** Whether everything that runs commands has a method of this name, for a command. */
+export function isCommandMethod(name: string): boolean {
+  return COMMAND_METHODS.has(name);
+}
+
 /**
  * Base of everything that runs commands: one method for each Redis command and its `...Buffer` variant, and
  * `call()`, all of which end in `execute()`. Subclasses differ in nothing else, and declare the types.
@@ -50,6 +57,7 @@ export abstract class CommandFacade {
         },
       };
       const value = holder[methodName];
+      COMMAND_METHODS.add(methodName);
       Object.defineProperty(CommandFacade.prototype, methodName, {
         value,
         configurable: true,

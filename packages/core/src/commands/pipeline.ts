@@ -6,7 +6,7 @@ import { tell, tellCommand } from './callbacks.js';
 import type { Callback, PoolCommand } from './command.js';
 import type { PipelineResult } from './command-types.js';
 import { createCommand } from './create-command.js';
-import { CommandFacade } from './facade.js';
+import { CommandFacade, isCommandMethod } from './facade.js';
 import { type CommandClass, classify, profileOf } from './routing.js';
 import { ScriptCommand } from './script.js';
 import type { ScriptRegistry } from './script-registry.js';
@@ -186,7 +186,9 @@ export class PipelineChain extends CommandFacade {
 
   #addEntry(entry: unknown, index: number): void {
     const [method, ...args] = Array.isArray(entry) ? entry : [];
-    const run = typeof method === 'string' ? Reflect.get(this, method) : undefined;
+    // Own ones are those of scripts.
+    const isCommand = typeof method === 'string' && (isCommandMethod(method) || Object.hasOwn(this, method));
+    const run = isCommand ? Reflect.get(this, method) : undefined;
     if (typeof run !== 'function') {
       const rule = 'an array of the name of a command and its arguments';
       // Not the value: what stands in it are arguments.

@@ -72,7 +72,8 @@ export class BlockingCall implements BlockingWork {
     try {
       const value = await this.#reply();
       const { settled } = this.#command;
-      if (value !== null || this.#reason === undefined || settled) return () => this.#command.adopt(value);
+      if (value !== null || this.#reason === undefined || settled)
+        return () => this.#command.fulfil(value, false);
       const error = this.#reason(false);
       return () => this.#command.fail(error);
     } catch (error) {
@@ -91,7 +92,7 @@ export class BlockingCall implements BlockingWork {
   #shorten(ownMs: number | undefined, elapsedMs: number): () => void {
     if (!ownMs) return nothing;
     const leftMs = Math.ceil(ownMs - elapsedMs);
-    if (leftMs <= 0) return () => this.#command.adopt(null);
+    if (leftMs <= 0) return () => this.#command.fulfil(null, false);
     this.#command.args = withBlockingTimeout(this.#command, this.#command.args, leftMs);
     return nothing;
   }

@@ -81,7 +81,7 @@ export class BlockingChain implements BlockingWork {
         send: (args) => this.#lease.sendCopy(command, args),
         isCancelled: () => this.#isCancelled,
       });
-      command.adopt(value);
+      command.fulfil(value, false);
     } catch (error) {
       if (error instanceof Error && error.name === 'ReplyError') command.refuse(error);
       else command.fail(error);

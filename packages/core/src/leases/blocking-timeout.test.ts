@@ -66,6 +66,8 @@ describe('the timeout of a blocking command', () => {
     'blpop a Infinity',
     'blpop',
     'xread BLOCK x STREAMS s 0',
+    // Regression: in slices, each rounded, it waited instead.
+    'xread BLOCK 70000.5 STREAMS s 0',
   ])('of %s is none: the server refuses it', (line) => {
     expect(blockingTimeoutMs(commandOf(line))).toBeUndefined();
   });

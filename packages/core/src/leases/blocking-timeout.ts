@@ -35,7 +35,8 @@ export function blockingTimeoutMs(command: PoolCommand): number | undefined {
   const { index, unitMs } = placeOf(command);
   const text = command.args[index]?.toString().trim();
   const value = text ? Number(text) : Number.NaN;
-  return Number.isFinite(value) && value >= 0 ? value * unitMs : undefined;
+  const isTaken = unitMs === SECONDS ? Number.isFinite(value) : Number.isInteger(value);
+  return isTaken && value >= 0 ? value * unitMs : undefined;
 }
 
 /**

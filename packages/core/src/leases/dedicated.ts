@@ -91,6 +91,7 @@ export class DedicatedClients {
       ...retryingOf(options, pace !== undefined),
       Connector,
     });
+    endBetweenAttempts(client);
     return client;
   }
 
@@ -149,13 +150,22 @@ function retryingOf({ retryStrategy }: RedisOptions, isPaced: boolean): Pick<Red
   return { retryStrategy: chosen } as Pick<RedisOptions, 'retryStrategy'>;
 }
 
+/** Between two attempts ioredis's own `disconnect()` leaves everything pending, and never says that it has ended. */
+function endBetweenAttempts(client: Redis): void {
+  const disconnect = client.disconnect.bind(client);
+  client.disconnect = (reconnect = false) => {
+    if (!reconnect && client.status === 'reconnecting') client.connect().catch(() => {});
+    disconnect(reconnect);
+  };
+}
+
 async function endNow(client: Redis): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const limit = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, END_LIMIT_MS);
   });
   const ended = new Promise<void>((resolve) => client.once('end', resolve));
-  // Between two attempts ioredis's disconnect() would leave everything pending, and say nothing.
+  // That of a Cluster says nothing either; that of others does by now.
   if (client.status === 'reconnecting') client.connect().catch(() => {});
   client.disconnect();
   client.stream?.destroy();

@@ -1,4 +1,5 @@
-import { type CommandArgument, type CommandOwner, PoolCommand } from '../commands/command.js';
+import type { CommandArgument, CommandOwner, PoolCommand } from '../commands/command.js';
+import { CommandCopy } from '../commands/command-copy.js';
 import { CommandQueue } from '../commands/command-queue.js';
 import type { Place } from '../errors/place.js';
 import { withoutArguments } from '../errors/sanitize-error.js';
@@ -106,10 +107,12 @@ export class LeaseConnection implements CommandOwner {
     this.#write(command);
   }
 
-  /** Sends a command of its own for a command whose caller is answered by somebody else. */
+  /**
+   * Sends a command of its own for a command whose caller is answered by somebody else, with what this resolves with:
+   * the reply as it came, for `command.fulfil()`.
+   */
   sendCopy(command: PoolCommand, args: CommandArgument[]): Promise<unknown> {
-    const { name, profile, bytes, replyEncoding } = command;
-    const copy = new PoolCommand(name, profile, args, bytes, replyEncoding);
+    const copy = new CommandCopy(command, args);
     const reply = copy.createPromise();
     this.send(copy, undefined);
     return reply;

@@ -44,7 +44,9 @@ function idsOf(args: readonly CommandArgument[]): readonly CommandArgument[] {
 
 async function lastIdOf(key: CommandArgument, lease: LeaseConnection): Promise<string | undefined> {
   try {
-    const entries = await lease.connection.redis.xrevrange(key, '+', '-', 'COUNT', 1);
+    // In capitals, so that no transformer of the user's changes what comes.
+    const reply = await lease.connection.redis.call('XREVRANGE', key, '+', '-', 'COUNT', 1);
+    const entries = reply as [id: string, fields: string[]][];
     // No stream, or none of its entries left: whatever comes is new.
     return entries[0]?.[0] ?? '0-0';
   } catch {

@@ -22,6 +22,9 @@ export class CredentialSource {
   readonly #options: ResolvedOptions;
   readonly #host: CredentialHost;
   #last: Credentials | undefined;
+  #questions = 0;
+  /** Number of the question that `#last` answers. */
+  #answered = 0;
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
@@ -41,8 +44,13 @@ export class CredentialSource {
   async ask(): Promise<Auth | undefined> {
     const { credentials } = this.#options;
     if (credentials === undefined) return undefined;
+    this.#questions += 1;
+    const question = this.#questions;
     const answer = checkAnswer(await credentials());
     if (this.#isClosed) return answer;
+    // Asked later and answered sooner: what comes now is older.
+    if (question < this.#answered) return this.#last;
+    this.#answered = question;
     this.#scheduleNext(answer.validForMs);
     const before = this.#last;
     this.#last = answer;

@@ -176,6 +176,35 @@ describe('credentials that change', () => {
     expect(pool.stats().leases.idle).toBe(5);
   });
 
+  // Regression: the late answer counted as the newest, and every connection was told the old user again.
+  test('stay the newest when a question that was asked before is answered after them', async () => {
+    await setUser('first', 'one');
+    await setUser('second', 'two');
+    const old = { username: 'first', password: 'one' };
+    let answer: Credentials | Promise<Credentials> = old;
+    let questions = 0;
+    const credentials = (): Credentials | Promise<Credentials> => {
+      questions += 1;
+      return answer;
+    };
+    const pool = openPool({ url: proxy.url, credentials });
+    await pool.ready();
+    let answerLate: (late: Credentials) => void = () => {};
+    answer = new Promise((resolve) => {
+      answerLate = resolve;
+    });
+    const acquired = [pool.acquire()];
+    await waitUntil(() => questions === 2, { what: 'the first lease asks' });
+    answer = { username: 'second', password: 'two' };
+    acquired.push(pool.acquire());
+    await waitUntil(() => pool.stats().reauthentications === 1, { what: 'the lane is told' });
+    answerLate(old);
+    const leases = await Promise.all(acquired);
+    expect(await usersOf(pool.name)).toEqual(['lane second', 'lease second', 'lease second']);
+    expect(pool.stats()).toMatchObject({ reauthentications: 1, reauthenticationsFailed: 0 });
+    await Promise.all(leases.map((lease) => lease.release()));
+  });
+
   test('are told to a lease when it comes back, not while it is held', async () => {
     await setUser('first', 'one');
     let answer: Credentials = { username: 'first', password: 'one', validForMs: 200 };

@@ -15,6 +15,9 @@ afterAll(() => server.stop());
 
 const INVALID = { code: 'RP_ERR_INVALID_OPTION' };
 
+/** Methods of a chain that are no commands. */
+const NO_COMMANDS = ['constructor', 'execute', 'addEntries', 'addScript', 'execOrThrow', 'toString'];
+
 /** What an untyped caller can pass. */
 const WRONG: readonly [value: unknown, message: string][] = [
   [null, 'Option "commands" must be an array of commands, received null'],
@@ -32,6 +35,13 @@ const WRONG: readonly [value: unknown, message: string][] = [
     [['no.such', 's3cret']],
     'Option "commands[0]" must be an array of the name of a command and its arguments, received an array without the name of one',
   ],
+  ...NO_COMMANDS.map((name): [unknown, string] => [
+    [
+      ['get', 'a'],
+      [name, 's3cret'],
+    ],
+    'Option "commands[1]" must be an array of the name of a command and its arguments, received an array without the name of one',
+  ]),
 ];
 
 describe.each(['pool', 'lease'])('a chain of a %s', (kind) => {

@@ -110,6 +110,21 @@ describe('dedicated()', () => {
     await held.release();
   });
 
+  // Regression: ioredis's disconnect() said nothing between two attempts, and the place was gone until close().
+  test('that is ended between two attempts gives its place back, and rejects what it queued', async () => {
+    const pool = openPool({ url: proxy.url });
+    const client = pool.dedicated('worker', { retryStrategy: () => 60_000 });
+    await client.ping();
+    await proxy.refuse();
+    proxy.reset();
+    await waitUntil(() => client.status === 'reconnecting', { what: 'it waits for its next attempt' });
+    const queued = errorOf(client.get('key'));
+    client.disconnect();
+    await waitUntil(() => pool.stats().connections.dedicated === 0, { what: 'its place is free' });
+    expect(await queued).toMatchObject({ message: 'Connection is closed.' });
+    expect(client.status).toBe('end');
+  });
+
   test('that ends lets a caller have a lease who waits for one', async () => {
     const pool = openPool({ url: server.url, maxConnections: 2 });
     const client = pool.dedicated('worker');
