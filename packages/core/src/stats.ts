@@ -131,7 +131,7 @@ export function statsOfServer(engine: Engine): Pick<PoolStats, OfNode> {
     waitingForConnection: engine.router.waitingCommands,
     connectAttempts: dials.attempts,
     connectFailures: dials.failures,
-    loading: dials.isLoading,
+    loading: dials.isLoading && engine.status !== 'closed',
   };
 }
 

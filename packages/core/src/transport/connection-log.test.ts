@@ -53,6 +53,19 @@ test('an outage of ten minutes is told of when it begins, three times meanwhile,
   expect(linesAt[59]).toBeLessThanOrEqual(5);
 });
 
+test('a server that loads, falls silent and loads again is told of once', () => {
+  const { lines, log } = recorded();
+  const loading = new DialError('RP_ERR_CONNECT', 'Loading', undefined, false);
+  for (let round = 0; round < 5; round += 1) {
+    log.loading('lane', loading);
+    log.failed('lane', refused, 5_000);
+  }
+  expect(lines).toEqual([
+    'info: Redis pool "default" has reached h:1, which loads its data, and waits for it',
+    'warn: Refused',
+  ]);
+});
+
 test('a server that was never there is one warning at first, and its arrival is told', () => {
   const { lines, log } = recorded();
   for (let count = 0; count < 5; count += 1) log.failed('lane', refused, 5_000);

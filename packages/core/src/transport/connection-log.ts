@@ -8,8 +8,8 @@ const FIRST_SUMMARY_MS = 30_000;
 interface Outage {
   readonly since: number;
   failures: number;
-  /** Whether the server was reached and loads its data, as was told. */
-  isLoading: boolean;
+  /** Whether the server was reached once and loaded its data, which is told once. */
+  hasLoaded: boolean;
   /** How long it has to last for the next summary. */
   nextSummaryMs: number;
 }
@@ -53,7 +53,6 @@ export class ConnectionLog {
     this.#outage ??= this.#begin();
     const outage = this.#outage;
     outage.failures += 1;
-    outage.isLoading = false;
     const { logger, name } = this.#options;
     if (outage.failures === 1) logger.warn({ pool: name, role, code: error.code, retryInMs }, error.message);
     else this.#summarize(role, outage, error);
@@ -62,9 +61,9 @@ export class ConnectionLog {
   loading(role: ConnectionRole, error: DialError): void {
     this.#outage ??= this.#begin();
     const outage = this.#outage;
-    if (outage.isLoading) this.#summarize(role, outage, error);
+    if (outage.hasLoaded) this.#summarize(role, outage, error);
     else this.#write('info', { role }, `has reached ${this.#where}, which loads its data, and waits for it`);
-    outage.isLoading = true;
+    outage.hasLoaded = true;
   }
 
   #summarize(role: ConnectionRole, outage: Outage, { code, message }: DialError): void {
@@ -80,7 +79,7 @@ export class ConnectionLog {
     this.#outage = {
       since: performance.now(),
       failures: 0,
-      isLoading: false,
+      hasLoaded: false,
       nextSummaryMs: FIRST_SUMMARY_MS,
     };
     return this.#outage;
