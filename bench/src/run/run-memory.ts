@@ -9,7 +9,8 @@ import {
 import type { RunContext } from './run-context.js';
 
 const MODULE = new URL('../memory/in-flight-process.js', import.meta.url);
-const COMMANDS = 100_000;
+// Below what the pool lets in by default (maxPending.bytes).
+const COMMANDS = 50_000;
 
 export interface MemoryResult {
   readonly commands: number;
