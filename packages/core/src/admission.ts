@@ -1,3 +1,4 @@
+import type { PoolCommand } from './commands/command.js';
 import type { RedisPoolError } from './errors/errors.js';
 import type { PoolErrors } from './errors/pool-errors.js';
 import type { PendingCommands } from './lanes/pending-commands.js';
@@ -30,6 +31,14 @@ export class Admission {
     return overflow === undefined
       ? undefined
       : this.#engine.errors.makeOfMany('RP_ERR_QUEUE_FULL', overflow, { maybeExecuted: false });
+  }
+
+  /** Of commands that come in together, or not at all. */
+  refusalOfAll(commands: readonly PoolCommand[]): RedisPoolError | undefined {
+    return this.refusal(
+      commands.length,
+      commands.reduce((sum, { bytes }) => sum + bytes, 0),
+    );
   }
 
   /** What is told to who comes after the end began. */

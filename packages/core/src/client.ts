@@ -172,7 +172,9 @@ export abstract class RedisClient extends CommandClient {
       try {
         return await attempt();
       } catch (error) {
-        if (!(await this.engine.follow(error, times))) throw error;
+        const pause = this.engine.follow(error, times);
+        if (pause === undefined) throw error;
+        await this.bounded(pause, { kind: 'queued', waitsFor: 'serverMs' });
       }
     }
   }

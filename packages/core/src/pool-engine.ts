@@ -12,6 +12,7 @@ import type { Affinity } from './lanes/affinity.js';
 import type { Holder } from './leases/holder.js';
 import type { AcquireOptions, LeaseSlot } from './leases/leases.js';
 import type { ResolvedOptions } from './options/resolved-options.js';
+import type { BoundedAction } from './scope/bounds.js';
 import type { PoolStats } from './stats.js';
 import type { Subscriber } from './subscriber/subscriber.js';
 import type { DialError } from './transport/dial.js';
@@ -90,10 +91,10 @@ export interface PoolEngine {
   acquireNow(place: number): AcquiredLease | undefined;
   acquire(place: number, options: AcquireOptions, asking: Holder | undefined): Promise<AcquiredLease>;
   /**
-   * Whether an error says that nothing was run and the same may succeed elsewhere; waits until it may. `times`: how often
-   * it was so before.
+   * For an error that says that nothing was run and the same may succeed elsewhere: the wait until it may. `times`: how
+   * often it was so before.
    */
-  follow(error: unknown, times: number): Promise<boolean>;
+  follow(error: unknown, times: number): BoundedAction<void> | undefined;
   /** A command of the pool's own to every server that is connected. */
   call(name: string, ...args: string[]): Promise<unknown>;
   error(code: RedisPoolErrorCode, reason: string, details?: RedisPoolErrorOptions): RedisPoolError;

@@ -11,8 +11,6 @@ import type { AcquiredLease, PoolEngine } from './pool-engine.js';
 import { type PoolStats, takeStats } from './stats.js';
 import { Subscriber, type SubscriberHost } from './subscriber/subscriber.js';
 
-const NOT_FOLLOWED = Promise.resolve(false);
-
 /** A pool on one server, which may be found by Sentinels: it has all keys, and every connection counts once. */
 export class StandaloneEngine extends Engine implements PoolEngine, SubscriberHost, DedicatedHost {
   readonly isDivided = false;
@@ -39,7 +37,7 @@ export class StandaloneEngine extends Engine implements PoolEngine, SubscriberHo
   }
 
   submitBatch(commands: readonly PoolCommand[], affinity: Affinity | undefined): void {
-    const refusal = this.admission.refusal(commands.length, sumOfBytes(commands));
+    const refusal = this.admission.refusalOfAll(commands);
     // One deadline for all: while they wait, no part of them may expire and leave the rest to be sent.
     const startedAt = commands[0]?.startedAt || performance.now();
     for (const command of commands) {
@@ -61,9 +59,7 @@ export class StandaloneEngine extends Engine implements PoolEngine, SubscriberHo
     return Promise.resolve(new Map([['', 0]]));
   }
 
-  follow(): Promise<boolean> {
-    return NOT_FOLLOWED;
-  }
+  follow(): undefined {}
 
   acquireNow(): AcquiredLease | undefined {
     const slot = this.leases.acquireNow();
@@ -101,8 +97,4 @@ export class StandaloneEngine extends Engine implements PoolEngine, SubscriberHo
     if (quitLimitMs <= 0) this.subscriber.destroy(error);
     await Promise.all([this.dedicated.close(), this.subscriber.close(quitLimitMs)]);
   }
-}
-
-function sumOfBytes(commands: readonly PoolCommand[]): number {
-  return commands.reduce((sum, command) => sum + command.bytes, 0);
 }

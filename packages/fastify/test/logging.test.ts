@@ -1,3 +1,4 @@
+import { request } from 'node:http';
 import { Writable } from 'node:stream';
 import { type RedisServer, startRedis, waitUntil } from '@redis-pool/testkit';
 import { useLeakCheck } from '@redis-pool/testkit/vitest';
@@ -44,6 +45,21 @@ test("the pool reports to the application's log", async () => {
     `Redis pool "default" is connected to 127.0.0.1:${server.port}`,
     'Redis pool "default" is closed',
   ]);
+});
+
+test('a client that hangs up is information, no error', async () => {
+  const { lines, stream } = capture();
+  const app = newApp({ logger: { stream } });
+  await app.register(redisPool, { url: server.url });
+  app.get('/parked', (request) => request.redis.blpop('queue', 0));
+  const url = await app.listen({ host: '127.0.0.1', port: 0 });
+  const client = request(`${url}/parked`).on('error', () => {});
+  client.end();
+  await waitUntil(() => app.redis.stats().leases.leased === 1, { what: 'it is parked' });
+  client.destroy();
+  const told = () => lines.filter(({ msg }) => msg.includes('hung up'));
+  await waitUntil(() => told().length > 0, { what: 'it is told' });
+  expect(told().map(({ level }) => level)).toEqual([30]);
 });
 
 test('an outage at startup is one warning, however many attempts there are', async () => {

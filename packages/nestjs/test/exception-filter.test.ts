@@ -1,6 +1,7 @@
+import { request } from 'node:http';
 import type { ArgumentsHost, INestApplication, ModuleMetadata } from '@nestjs/common';
 import type { RedisPool, RequestRedis } from '@redis-pool/core';
-import { type RedisServer, startRedis } from '@redis-pool/testkit';
+import { type RedisServer, startRedis, waitUntil } from '@redis-pool/testkit';
 import { useLeakCheck } from '@redis-pool/testkit/vitest';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { NestApps, STACKS } from './apps.js';
@@ -67,6 +68,11 @@ describe.each(STACKS)('%s', (_name, stack) => {
     @common.UseFilters(new CatchAll())
     ownFilter(@adapter.ReqRedis() redis: RequestRedis) {
       return redis.get('key');
+    }
+
+    @common.Get('parked')
+    parked(@adapter.ReqRedis() redis: RequestRedis) {
+      return redis.blpop('queue', 0);
     }
 
     @common.Get('bug')
@@ -190,6 +196,26 @@ describe.each(STACKS)('%s', (_name, stack) => {
     });
     expect(await get(`${url}/request`)).toMatchObject(TRY_LATER);
     expect((await get(`${url}/bug`)).status).toBe(418);
+  });
+
+  test('what says no more than that the client hung up is dropped', async () => {
+    const errors: unknown[] = [];
+    const ignore = () => {};
+    let app!: INestApplication;
+    const url = await start({}, (made) => {
+      app = made;
+      made.useLogger({ log: ignore, warn: ignore, error: (error: unknown) => void errors.push(error) });
+    });
+    server.thaw();
+    const pool: RedisPool = app.get(adapter.getRedisToken());
+    const client = request(`${url}/parked`).on('error', () => {});
+    client.end();
+    await waitUntil(() => pool.stats().leases.leased === 1, { what: 'it is parked' });
+    client.destroy();
+    await waitUntil(() => pool.stats().leases.leased === 0, { what: 'it has ended' });
+    await get(`${url}/bug`);
+    expect(errors).toHaveLength(1);
+    expect(errors[0]).toMatchObject({ message: 'A bug' });
   });
 
   test('a response that has begun is ended', async () => {

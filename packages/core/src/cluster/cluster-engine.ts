@@ -20,6 +20,7 @@ import type { AcquireOptions } from '../leases/leases.js';
 import { onAbort } from '../on-abort.js';
 import type { ResolvedOptions } from '../options/resolved-options.js';
 import type { AcquiredLease, PoolEngine, PoolStatus } from '../pool-engine.js';
+import type { BoundedAction } from '../scope/bounds.js';
 import type { PoolStats } from '../stats.js';
 import { Subscriber } from '../subscriber/subscriber.js';
 import type { DialError } from '../transport/dial.js';
@@ -142,7 +143,7 @@ export class ClusterEngine
   }
 
   submitBatch(commands: readonly PoolCommand[], affinity: Affinity | undefined): void {
-    const refusal = this.admission.refusal(commands.length, sumOfBytes(commands));
+    const refusal = this.admission.refusalOfAll(commands);
     // One deadline for all.
     const startedAt = commands[0]?.startedAt || performance.now();
     for (const command of commands) {
@@ -192,7 +193,7 @@ export class ClusterEngine
     return this.#leases.acquire(place, options, asking);
   }
 
-  follow(error: unknown, times: number): Promise<boolean> {
+  follow(error: unknown, times: number): BoundedAction<void> | undefined {
     return this.owners.follow(error, times);
   }
 
@@ -315,8 +316,4 @@ export class ClusterEngine
   #sum(count: (engine: Engine) => number): number {
     return this.nodes.all.reduce((sum, { engine }) => sum + count(engine), 0);
   }
-}
-
-function sumOfBytes(commands: readonly PoolCommand[]): number {
-  return commands.reduce((sum, command) => sum + command.bytes, 0);
 }

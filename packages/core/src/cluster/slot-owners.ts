@@ -1,5 +1,6 @@
 import type { Admission } from '../admission.js';
 import type { RedisPoolError, RedisPoolErrorCode, RedisPoolErrorOptions } from '../errors/errors.js';
+import type { BoundedAction } from '../scope/bounds.js';
 import type { DialError } from '../transport/dial.js';
 import type { ClusterNode } from './cluster-node.js';
 import type { ClusterSettings } from './cluster-settings.js';
@@ -50,16 +51,15 @@ export class SlotOwners {
   }
 
   /** See {@link PoolEngine}. */
-  async follow(error: unknown, times: number): Promise<boolean> {
+  follow(error: unknown, times: number): BoundedAction<void> | undefined {
     const { maxRedirections } = this.#host.settings;
     const previous = error instanceof Error ? Reflect.get(error, 'previousErrors') : undefined;
     const errors = [error, ...(Array.isArray(previous) ? previous : [])];
     const redirection = errors.map(redirectionOf).find((each) => each !== undefined);
-    if (redirection === undefined || times >= maxRedirections) return false;
+    if (redirection === undefined || times >= maxRedirections) return undefined;
     this.#learn(redirection);
     const isPrompt = redirection.kind === 'moved' && times < PROMPT_REDIRECTIONS;
-    if (!isPrompt) await this.pause(undefined);
-    return true;
+    return async (signal) => (isPrompt ? undefined : this.pause(signal));
   }
 
   /** Whether an error reply means that its node ran nothing, because it does not have the slot (any more). */

@@ -56,6 +56,22 @@ test('an abort ends a wait that is between two nodes at once', async () => {
   await end();
 });
 
+test('an abort ends a transaction that is between two nodes at once', async () => {
+  const { key, putOff, end } = await openWaitingSlot();
+  const pool = open(cluster.current, { cluster: { retryDelayOnTryAgain: 3_000 } });
+  const controller = new AbortController();
+  const scope = pool.scope({ signal: controller.signal });
+  const transaction = outcomeOf(scope.transaction([key], (_, queue) => void queue.set(key, 1)));
+  await putOff();
+  await waitUntil(() => pool.stats().leases.leased === 0, { what: 'the lease is back' });
+  const abortedAt = performance.now();
+  controller.abort(new Error('gone'));
+  const { error, settledAt } = await transaction;
+  expect(error).toMatchObject({ message: 'gone' });
+  expect(settledAt - abortedAt).toBeLessThan(5 * GRACE_MS);
+  await end();
+});
+
 test('a chain that failed for want of one lease does not run its other part later', async () => {
   const [full, other] = cluster.current.nodes as [RedisServer, RedisServer];
   const [key, written] = [await keyOn(cluster.current, full), await keyOn(cluster.current, other)];
